@@ -1,10 +1,10 @@
 #pragma once
+#include <hepar/core/geometry.h>
+#include <hepar/core/json.h>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <hepar/core/geometry.h>
-#include <hepar/core/json.h>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,18 +14,18 @@
 
 namespace hepar {
 
-/// One prepared sample: the sequence (or channels) of a case, cropped, normalised and resampled by the plan.
-/// Sizes in the plan's axis order.
+/// One prepared sample: the sequence (or channels) of a case, cropped, normalised and resampled by
+/// the plan. Sizes in the plan's axis order.
 struct PreparedCase {
-  std::string id;        ///< case id, or "case/sequence" when a case gives several samples
+  std::string id;  ///< case id, or "case/sequence" when a case gives several samples
   std::string case_id, sequence;
   std::string patient, domain, split;
   std::optional<int> stage;
-  std::string label = "none";          ///< manual | pseudo | none
+  std::string label = "none";  ///< manual | pseudo | none
   SizeVox size;
   std::vector<double> slope, intercept;  ///< one a channel: value = stored · slope + intercept
   bool has_labels = false;
-  std::map<int, std::int64_t> label_counts;    ///< label -> voxels
+  std::map<int, std::int64_t> label_counts;  ///< label -> voxels
   // To write an answer back (image/preprocess.h PreparedGeometry):
   Grid canonical;
   BoxVox crop;
@@ -45,8 +45,8 @@ class PreparedSet {
   /// Bytes of decoded chunks a set keeps unless told otherwise: small sets are then decoded once.
   static constexpr std::size_t kDefaultCacheBytes = std::size_t{2} << 30;
 
-  /// Opens for reading; any number of threads may read. Up to `cache_bytes` of decoded chunks are kept, the
-  /// least recently used go first; 0 keeps none. Throws DataError naming file and field.
+  /// Opens for reading; any number of threads may read. Up to `cache_bytes` of decoded chunks are
+  /// kept, the least recently used go first; 0 keeps none. Throws DataError naming file and field.
   explicit PreparedSet(const std::filesystem::path& folder,
                        std::size_t cache_bytes = kDefaultCacheBytes);
   ~PreparedSet();
@@ -59,11 +59,11 @@ class PreparedSet {
   [[nodiscard]] const std::vector<PreparedCase>& cases() const;  ///< sorted by id
   [[nodiscard]] int channels() const;
   [[nodiscard]] const std::map<std::string, int>& labels() const;  ///< name -> value, background 0
-  [[nodiscard]] const std::string& plan_yaml() const;              ///< the plan it was prepared with
-  [[nodiscard]] std::string hash() const;                          ///< of all arrays: identifies the data
+  [[nodiscard]] const std::string& plan_yaml() const;  ///< the plan it was prepared with
+  [[nodiscard]] std::string hash() const;              ///< of all arrays: identifies the data
 
-  /// image: C·count(box.size) floats (real, normalised values), labels: count(box.size) or empty. The box
-  /// may reach outside the case: there image = 0 and labels = −1 (nnU-Net's padding).
+  /// image: C·count(box.size) floats (real, normalised values), labels: count(box.size) or empty.
+  /// The box may reach outside the case: there image = 0 and labels = −1 (nnU-Net's padding).
   void read_patch(std::size_t index, const BoxVox& box, std::span<float> image,
                   std::span<std::int16_t> labels) const;
 

@@ -1,9 +1,9 @@
 #pragma once
+#include <hepar/core/geometry.h>
+#include <hepar/core/voxel_type.h>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <hepar/core/geometry.h>
-#include <hepar/core/voxel_type.h>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,8 +20,8 @@ struct ArrayShape {
   VoxelType type = VoxelType::kInt16;
 };
 
-/// Writes one HDF5 shard: chunked arrays, Blosc (filter 32001) with bitshuffle. The file has its final name
-/// only after close(); a writer destroyed without close() leaves nothing.
+/// Writes one HDF5 shard: chunked arrays, Blosc (filter 32001) with bitshuffle. The file has its
+/// final name only after close(); a writer destroyed without close() leaves nothing.
 class ShardWriter {
  public:
   /// `threads` compress the chunks of an array; the file's bytes do not depend on them.
@@ -33,7 +33,8 @@ class ShardWriter {
   ShardWriter& operator=(ShardWriter&&) = delete;
 
   /// Writes a whole array and returns its xxh64 (hex, over the uncompressed bytes).
-  std::string write(const std::string& dataset, const ArrayShape& shape, std::span<const std::byte> data);
+  std::string write(const std::string& dataset, const ArrayShape& shape,
+                    std::span<const std::byte> data);
   /// Finishes: flush, fsync, rename. Throws DataError (full disk, …).
   void close();
 
@@ -42,8 +43,9 @@ class ShardWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Reads arrays of one shard. Chunk addresses are asked of HDF5 once, when the file is opened; reading is
-/// pread + Blosc in the calling thread with no lock, so any number of threads may read at once.
+/// Reads arrays of one shard. Chunk addresses are asked of HDF5 once, when the file is opened;
+/// reading is pread + Blosc in the calling thread with no lock, so any number of threads may read
+/// at once.
 class ShardReader {
  public:
   explicit ShardReader(std::filesystem::path path);
@@ -59,8 +61,9 @@ class ShardReader {
   [[nodiscard]] const ArrayShape& shape(const std::string& dataset) const;
   /// Chunks of an array, numbered row by row.
   [[nodiscard]] std::int64_t chunk_count(const std::string& dataset) const;
-  /// One decoded chunk: dense, of the chunk's full shape; what lies past the array's end is padding. `out`
-  /// has exactly that many bytes. Throws DataError naming file, dataset and chunk when it is damaged.
+  /// One decoded chunk: dense, of the chunk's full shape; what lies past the array's end is
+  /// padding. `out` has exactly that many bytes. Throws DataError naming file, dataset and chunk
+  /// when it is damaged.
   void read_chunk(const std::string& dataset, std::int64_t chunk, std::span<std::byte> out) const;
   /// Whole array. Throws DataError on a damaged chunk.
   [[nodiscard]] std::vector<std::byte> read(const std::string& dataset) const;

@@ -1,0 +1,50 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <hepar/data/augmentation.h>
+#include <hepar/data/patch_sampler.h>
+#include <hepar/dist/gradient_reducer.h>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace hepar {
+
+/// One micro-batch: image [n, C, z, y, x] float32, labels [n, z, y, x] int64 (−1 only when
+/// ignored).
+struct SegmentationBatch {
+  at::Tensor image;
+  at::Tensor labels;
+};
+
+/// Produces the micro-batches of this rank, step by step, ahead of time in background threads. What
+/// comes out depends on (seed, step, slot) only, never on threads or depth. A worker's exception is
+/// rethrown by next() with the case it happened in. Worker threads call neither MPI nor Torch
+/// operators.
+class PatchLoader {
+ public:
+  struct Options {
+    std::vector<SlotRange> micro_batches;
+    std::int64_t first_step = 0;
+    int threads = 1;
+    int prefetch_steps = 2;
+    std::uint64_t seed = 0;
+    AugmentTask task;
+    AugmentationConfig augmentation;
+  };
+  PatchLoader(const PreparedSet& set, const PatchSampler& sampler, Options options);
+  ~PatchLoader();
+  PatchLoader(const PatchLoader&) = delete;
+  PatchLoader& operator=(const PatchLoader&) = delete;
+  PatchLoader(PatchLoader&&) = delete;
+  PatchLoader& operator=(PatchLoader&&) = delete;
+
+  /// The micro-batches of the next step, in slot order.
+  std::vector<SegmentationBatch> next();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hepar

@@ -1,0 +1,66 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <hepar/core/config.h>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace hepar {
+
+/// nnU-Net's Dice + cross-entropy with deep supervision (segmentation.md §1.9).
+struct SegmentationLossConfig {
+  double dice_weight = 1;
+  double ce_weight = 1;
+  double dice_smooth = 1e-5;
+  std::vector<double> class_weights;  ///< of the cross-entropy; empty: all 1
+  void declare(ConfigSchema& schema);
+};
+
+/// The loss as sums that can be added over any split of the global batch and divided once.
+///
+/// One training step:
+///   1. for each micro-batch: Terms t = loss.forward(logits, labels)  (keeps the graph)
+///   2. all micro-batches' t.sums are added over ranks and shards (reduce_in_order)
+///   3. for each micro-batch: loss.surrogate(t, totals).backward()
+/// The gradients of the surrogates add up to that of the loss of the whole global batch, also with
+/// uneven micro-batches, ignored voxels, class weights and batch Dice.
+class SegmentationLoss {
+ public:
+  struct Options {
+    SegmentationLossConfig config;
+    std::int64_t classes = 2;
+    bool batch_dice = false;  ///< per-class sums span the global batch
+    std::vector<double>
+        level_weights;  ///< deep supervision, full resolution first; 0 = level not computed
+    std::int64_t ignore_label = -1;
+  };
+  explicit SegmentationLoss(Options options);
+
+  /// Sums of one micro-batch, differentiable tensors kept beside their values.
+  struct Terms {
+    std::vector<at::Tensor> graph;  ///< what surrogate() needs
+    std::vector<double> sums;       ///< fixed length for a given loss: numerators and denominators
+  };
+  /// logits: full resolution first; labels [n, z, y, x] int64 at full resolution, brought to each
+  /// level by nearest-exact subsampling.
+  [[nodiscard]] Terms forward(const std::vector<at::Tensor>& logits,
+                              const at::Tensor& labels) const;
+
+  /// A scalar whose gradient is this micro-batch's share of the global loss's gradient.
+  [[nodiscard]] at::Tensor surrogate(const Terms& terms, const std::vector<double>& totals) const;
+
+  /// The global loss and its parts from the added sums.
+  struct Value {
+    double loss = 0, dice_loss = 0, cross_entropy = 0;
+  };
+  [[nodiscard]] Value value(const std::vector<double>& totals) const;
+
+ private:
+  Options options_;
+};
+
+/// 1, ½, ¼, …, the last 0, normalised to sum 1 (5 levels: .5333 .2667 .1333 .0667 0). One level: 1.
+std::vector<double> deep_supervision_weights(std::size_t levels);
+
+}  // namespace hepar

@@ -1,0 +1,53 @@
+# LibTorch as hepar_dep_torch. A site's own (CMAKE_PREFIX_PATH, a module's environment) is taken first,
+# then the wheel that launch/bootstrap.sh unpacked into .deps/site. Torch's own CMake package is not
+# used: its CUDA build insists on a CUDA toolkit even for a program that never touches a GPU.
+find_library(HEPAR_TORCH_CPU torch_cpu
+  HINTS ENV LIBTORCH ENV TORCH_HOME PATH_SUFFIXES lib torch/lib
+  PATHS ${CMAKE_SOURCE_DIR}/.deps/site/torch/lib REQUIRED)
+get_filename_component(HEPAR_TORCH_LIB ${HEPAR_TORCH_CPU} DIRECTORY)
+get_filename_component(HEPAR_TORCH_ROOT ${HEPAR_TORCH_LIB} DIRECTORY)
+find_library(HEPAR_C10 c10 HINTS ${HEPAR_TORCH_LIB} NO_DEFAULT_PATH REQUIRED)
+find_path(HEPAR_TORCH_INCLUDE ATen/ATen.h HINTS ${HEPAR_TORCH_ROOT}/include REQUIRED)
+
+file(STRINGS ${HEPAR_TORCH_INCLUDE}/torch/headeronly/version.h HEPAR_TORCH_VERSION_LINE
+     REGEX "define TORCH_VERSION " LIMIT_COUNT 1)
+string(REGEX MATCH "[0-9]+\\.[0-9]+" HEPAR_TORCH_VERSION "${HEPAR_TORCH_VERSION_LINE}")
+if(HEPAR_TORCH_VERSION AND HEPAR_TORCH_VERSION VERSION_LESS 2.4)
+  message(FATAL_ERROR "LibTorch 2.4 or later is needed, found ${HEPAR_TORCH_VERSION} in ${HEPAR_TORCH_ROOT}")
+endif()
+message(STATUS "LibTorch ${HEPAR_TORCH_VERSION}: ${HEPAR_TORCH_ROOT}")
+
+hepar_dependency(torch
+  INCLUDE ${HEPAR_TORCH_INCLUDE} ${HEPAR_TORCH_INCLUDE}/torch/csrc/api/include
+  LINK ${HEPAR_TORCH_CPU} ${HEPAR_C10} Threads::Threads)
+
+# A CUDA wheel's libtorch_cpu needs libcudart and libcupti at start even when no GPU is used. Beside the
+# wheel it finds them itself; the toolkit's folder is the other place.
+file(GLOB HEPAR_CUDART_DIRS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/cu13/lib
+     /usr/local/cuda/lib64 /usr/local/cuda/extras/CUPTI/lib64)
+target_link_options(hepar_dep_torch INTERFACE
+  -Wl,--allow-shlib-undefined -Wl,--disable-new-dtags -Wl,-rpath,${HEPAR_TORCH_LIB})
+foreach(directory ${HEPAR_CUDART_DIRS})
+  target_link_options(hepar_dep_torch INTERFACE -Wl,-rpath,${directory})
+endforeach()
+
+# --- CUDA and NCCL -------------------------------------------------------------------------------
+find_library(HEPAR_TORCH_CUDA torch_cuda HINTS ${HEPAR_TORCH_LIB} NO_DEFAULT_PATH)
+find_library(HEPAR_C10_CUDA c10_cuda HINTS ${HEPAR_TORCH_LIB} NO_DEFAULT_PATH)
+find_package(CUDAToolkit QUIET)
+set(HEPAR_HAVE_CUDA OFF)
+if(HEPAR_CUDA STREQUAL "ON" OR (HEPAR_CUDA STREQUAL "AUTO" AND CUDAToolkit_FOUND AND HEPAR_TORCH_CUDA))
+  if(NOT CUDAToolkit_FOUND OR NOT HEPAR_TORCH_CUDA)
+    message(FATAL_ERROR "HEPAR_CUDA=ON needs a CUDA toolkit and a LibTorch built with CUDA; "
+                        "toolkit found: ${CUDAToolkit_FOUND}, libtorch_cuda: ${HEPAR_TORCH_CUDA}")
+  endif()
+  set(HEPAR_HAVE_CUDA ON)
+  find_path(HEPAR_NCCL_INCLUDE nccl.h HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/include REQUIRED)
+  # NCCL must be the very library that LibTorch loads: two of them in one process deadlock.
+  find_library(HEPAR_NCCL NAMES nccl libnccl.so.2
+    HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/lib REQUIRED)
+  hepar_dependency(cuda
+    INCLUDE ${CUDAToolkit_INCLUDE_DIRS} ${HEPAR_NCCL_INCLUDE}
+    LINK ${HEPAR_TORCH_CUDA} ${HEPAR_C10_CUDA} CUDA::cudart ${HEPAR_NCCL} DEFINE HEPAR_HAVE_CUDA)
+endif()
+message(STATUS "CUDA and NCCL: ${HEPAR_HAVE_CUDA}")

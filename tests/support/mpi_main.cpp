@@ -1,0 +1,20 @@
+#include <gtest/gtest.h>
+
+#include <hepar/comm/communicator.h>
+#include <hepar/comm/environment.h>
+
+#include <array>
+
+// Every rank runs every test; the program fails when any rank saw a failure.
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  hepar::MpiEnvironment environment(argc, argv);
+  hepar::Communicator world = hepar::Communicator::world();
+  if (!world.is_root()) {
+    auto& listeners = ::testing::UnitTest::GetInstance()->listeners();
+    delete listeners.Release(listeners.default_result_printer());
+  }
+  std::array<std::int64_t, 1> failed{RUN_ALL_TESTS()};
+  world.all_reduce(failed, hepar::ReduceOp::kMax);
+  return static_cast<int>(failed[0]);
+}
