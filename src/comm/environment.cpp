@@ -1,0 +1,74 @@
+#include "hepar/comm/environment.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "hepar/core/error.h"
+#include "hepar/core/log.h"
+#include "mpi_call.h"
+
+namespace hepar {
+namespace {
+
+int positive_number(const char* text) {
+  return text == nullptr ? 0 : static_cast<int>(std::strtol(text, nullptr, 10));
+}
+
+void refuse_silent_singleton(int size) {
+  const int announced = announced_ranks([](const char* name) { return std::getenv(name); });
+  require<CommError>(announced <= 1 || announced == size,
+                     "the launcher started " + std::to_string(announced) + " ranks but MPI sees " +
+                         std::to_string(size) +
+                         ": every process would do the whole work alone. Start with the mpirun of "
+                         "the MPI that hepar was built with, or with 'srun --mpi=pmix' "
+                         "(see 'srun --mpi=list')");
+}
+
+}  // namespace
+
+int announced_ranks(const std::function<const char*(const char*)>& variable) {
+  if (const int ranks = positive_number(variable("OMPI_COMM_WORLD_SIZE")); ranks > 0) {
+    return ranks;
+  }
+  for (const char* name : {"PMI_RANK", "PMI_FD", "PMIX_RANK", "PMIX_NAMESPACE"}) {
+    if (variable(name) != nullptr) {
+      return positive_number(variable("SLURM_STEP_NUM_TASKS"));
+    }
+  }
+  return 0;
+}
+
+MpiEnvironment::MpiEnvironment(int& argc, char**& argv)
+    : exceptions_at_start_(std::uncaught_exceptions()) {
+  int provided = MPI_THREAD_SINGLE;
+  mpi_check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  mpi_check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  int rank = 0;
+  int size = 1;
+  mpi_check(MPI_Comm_rank(MPI_COMM_WORLD, &rank), "MPI_Comm_rank");
+  mpi_check(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
+  log::set_rank(rank, size);
+  require<CommError>(provided >= MPI_THREAD_FUNNELED,
+                     "this MPI does not allow a program with threads (MPI_THREAD_FUNNELED)");
+  refuse_silent_singleton(size);
+}
+
+MpiEnvironment::~MpiEnvironment() {
+  // While an exception unwinds, other ranks may be inside a collective and MPI_Finalize would wait
+  // for them for ever; without it the launcher ends the job.
+  if (std::uncaught_exceptions() == exceptions_at_start_ && mpi_is_running()) {
+    MPI_Finalize();
+  }
+}
+
+void MpiEnvironment::abort(int exit_code) {
+  std::fflush(nullptr);
+  if (mpi_is_running()) {
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+  }
+  std::_Exit(exit_code);
+}
+
+}  // namespace hepar
