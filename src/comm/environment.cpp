@@ -16,8 +16,7 @@ int positive_number(const char* text) {
   return text == nullptr ? 0 : static_cast<int>(std::strtol(text, nullptr, 10));
 }
 
-void refuse_silent_singleton(int size) {
-  const int announced = announced_ranks([](const char* name) { return std::getenv(name); });
+void refuse_silent_singleton(int announced, int size) {
   require<CommError>(announced <= 1 || announced == size,
                      "the launcher started " + std::to_string(announced) + " ranks but MPI sees " +
                          std::to_string(size) +
@@ -42,6 +41,8 @@ int announced_ranks(const std::function<const char*(const char*)>& variable) {
 
 MpiEnvironment::MpiEnvironment(int& argc, char**& argv)
     : exceptions_at_start_(std::uncaught_exceptions()) {
+  // Before MPI starts: OpenMPI's own start of a lone process sets PMIX_* variables.
+  const int announced = announced_ranks([](const char* name) { return std::getenv(name); });
   int provided = MPI_THREAD_SINGLE;
   mpi_check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   mpi_check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
@@ -52,7 +53,7 @@ MpiEnvironment::MpiEnvironment(int& argc, char**& argv)
   log::set_rank(rank, size);
   require<CommError>(provided >= MPI_THREAD_FUNNELED,
                      "this MPI does not allow a program with threads (MPI_THREAD_FUNNELED)");
-  refuse_silent_singleton(size);
+  refuse_silent_singleton(announced, size);
 }
 
 MpiEnvironment::~MpiEnvironment() {
