@@ -57,6 +57,9 @@ class SegmentationLoss {
   [[nodiscard]] Value value(const std::vector<double>& totals) const;
 
  private:
+  void add_level(Terms& terms, const at::Tensor& logits, const at::Tensor& labels) const;
+  at::Tensor batch_dice_surrogate(const at::Tensor* graph, const double* totals) const;
+
   Options options_;
 };
 

@@ -1,0 +1,270 @@
+#include "hepar/nn/segmentation_loss.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "hepar/core/error.h"
+
+namespace hepar {
+namespace {
+
+constexpr double kSmallestDenominator = 1e-8;  // nnU-Net's clamp of the Dice denominator
+
+/// Where the sums of one level stand in Terms::sums and its tensors in Terms::graph.
+struct Layout {
+  std::size_t foreground;  ///< classes without background
+  bool batch_dice;
+
+  // sums: CE numerator, CE denominator, then
+  //   batch Dice: Σ p·g, Σ p, Σ g of each foreground class; else Σ Dice, number of Dice values
+  [[nodiscard]] std::size_t sums() const { return 2 + (batch_dice ? 3 * foreground : 2); }
+  // graph: CE numerator, then Σ p·g and Σ p, or Σ Dice
+  [[nodiscard]] std::size_t tensors() const { return batch_dice ? 3 : 2; }
+};
+
+Layout layout_of(const SegmentationLoss::Options& options) {
+  return {static_cast<std::size_t>(options.classes - 1), options.batch_dice};
+}
+
+/// Soft Dice of one class from its sums, and its derivatives by them.
+struct Dice {
+  double value, by_overlap, by_prediction;
+};
+Dice dice_of(double overlap, double prediction, double reference, double smooth) {
+  const double numerator = 2 * overlap + smooth;
+  const double denominator = reference + prediction + smooth;
+  if (denominator <= kSmallestDenominator) {
+    return {numerator / kSmallestDenominator, 2 / kSmallestDenominator, 0};
+  }
+  return {numerator / denominator, 2 / denominator, -numerator / (denominator * denominator)};
+}
+
+/// labels [n, z, y, x] at the grid of `size` (z, y, x): voxel i takes the one under its centre.
+at::Tensor subsample_nearest_exact(const at::Tensor& labels, at::IntArrayRef size) {
+  at::Tensor result = labels;
+  for (std::int64_t axis = 0; axis < 3; ++axis) {
+    const std::int64_t from = labels.size(axis + 1);
+    const std::int64_t to = size[static_cast<std::size_t>(axis)];
+    if (from == to) {
+      continue;
+    }
+    at::Tensor index = at::arange(to, labels.options().dtype(at::kLong));
+    index = ((index * 2 + 1) * from).div(2 * to, "floor");
+    result = result.index_select(axis + 1, index);
+  }
+  return result;
+}
+
+/// One-hot labels [n, classes, z, y, x] in the type of `like`; all 0 where ignored.
+at::Tensor one_hot(const at::Tensor& labels, const at::Tensor& like) {
+  const at::Tensor classes = at::arange(like.size(1), labels.options()).view({1, -1, 1, 1, 1});
+  return labels.unsqueeze(1).eq(classes).to(like.scalar_type());
+}
+
+/// Sum over voxels in float (ATen adds pairwise), over samples in double: [n, c, z, y, x] -> [n,
+/// c].
+at::Tensor voxel_sums(const at::Tensor& x) { return x.sum({2, 3, 4}).to(at::kDouble); }
+
+void append(std::vector<double>& sums, const at::Tensor& values) {
+  const at::Tensor host = values.detach().to(at::kCPU).contiguous();
+  const double* data = host.const_data_ptr<double>();
+  sums.insert(sums.end(), data, data + host.numel());
+}
+
+void check_shapes(const std::vector<at::Tensor>& logits, const at::Tensor& labels,
+                  const SegmentationLoss::Options& options) {
+  require<ShapeError>(logits.size() == options.level_weights.size(),
+                      "segmentation loss: wanted logits of " +
+                          std::to_string(options.level_weights.size()) + " levels, found " +
+                          std::to_string(logits.size()));
+  require<ShapeError>(labels.dim() == 4 && labels.scalar_type() == at::kLong,
+                      "segmentation loss: wanted labels [n, z, y, x] int64, found " +
+                          c10::str(labels.sizes(), " ", labels.scalar_type()));
+  for (const at::Tensor& level : logits) {
+    require<ShapeError>(
+        level.dim() == 5 && level.size(0) == labels.size(0) && level.size(1) == options.classes,
+        "segmentation loss: wanted logits [" + std::to_string(labels.size(0)) + ", " +
+            std::to_string(options.classes) + ", z, y, x], found " + c10::str(level.sizes()));
+  }
+}
+
+/// A label outside the classes would silently count as ignored; on a GPU the check would stall
+/// every step.
+void check_labels(const at::Tensor& labels, const SegmentationLoss::Options& options) {
+  if (!labels.is_cpu() || labels.numel() == 0) {
+    return;
+  }
+  const at::Tensor wrong = labels.ne(options.ignore_label)
+                               .logical_and_(labels.lt(0).logical_or_(labels.ge(options.classes)));
+  const at::Tensor found = labels.masked_select(wrong);
+  if (found.numel() > 0) {
+    throw DataError("segmentation loss: wanted labels in [0, " + std::to_string(options.classes) +
+                    ") or " + std::to_string(options.ignore_label) + ", found " +
+                    std::to_string(found[0].item<std::int64_t>()) +
+                    "; check the prepared set's classes");
+  }
+}
+
+}  // namespace
+
+void SegmentationLossConfig::declare(ConfigSchema& schema) {
+  schema.add("dice_weight", dice_weight, "Weight of the soft Dice term", Range{.low = 0});
+  schema.add("ce_weight", ce_weight, "Weight of the cross-entropy term", Range{.low = 0});
+  schema.add("dice_smooth", dice_smooth, "Added to numerator and denominator of Dice",
+             Range{.low = 0});
+  schema.add("class_weights", class_weights,
+             "Weights of the classes in the cross-entropy, background first; empty: all 1",
+             Range{.low = 0});
+}
+
+SegmentationLoss::SegmentationLoss(Options options) : options_(std::move(options)) {
+  const std::size_t weights = options_.config.class_weights.size();
+  require<ConfigError>(
+      options_.classes >= 2,
+      "segmentation loss: wanted at least 2 classes, found " + std::to_string(options_.classes));
+  require<ConfigError>(weights == 0 || weights == static_cast<std::size_t>(options_.classes),
+                       "class_weights: wanted " + std::to_string(options_.classes) +
+                           " values, one a class, found " + std::to_string(weights));
+  require<ConfigError>(!options_.level_weights.empty(),
+                       "segmentation loss: wanted a weight for each level, found none");
+}
+
+SegmentationLoss::Terms SegmentationLoss::forward(const std::vector<at::Tensor>& logits,
+                                                  const at::Tensor& labels) const {
+  check_shapes(logits, labels, options_);
+  check_labels(labels, options_);
+  Terms terms;
+  for (std::size_t level = 0; level < logits.size(); ++level) {
+    if (options_.level_weights[level] != 0) {
+      const at::Tensor here = subsample_nearest_exact(labels, logits[level].sizes().slice(2));
+      add_level(terms, logits[level], here);
+    }
+  }
+  return terms;
+}
+
+void SegmentationLoss::add_level(Terms& terms, const at::Tensor& logits,
+                                 const at::Tensor& labels) const {
+  const at::Tensor log_p = at::log_softmax(logits.to(at::kFloat), 1);
+  const at::Tensor reference = one_hot(labels, log_p);
+  const at::Tensor per_class = voxel_sums(reference);
+
+  at::Tensor weights = at::ones({options_.classes}, per_class.options());
+  if (!options_.config.class_weights.empty()) {
+    weights = at::tensor(options_.config.class_weights, per_class.options());
+  }
+  const at::Tensor nll = -(voxel_sums(log_p * reference) * weights).sum();
+  terms.graph.push_back(nll);
+  append(terms.sums, nll);
+  append(terms.sums, (per_class * weights).sum());
+
+  const at::Tensor counted = labels.ne(options_.ignore_label).unsqueeze(1).to(log_p.scalar_type());
+  const at::Tensor p = log_p.exp().narrow(1, 1, options_.classes - 1);
+  const at::Tensor g = reference.narrow(1, 1, options_.classes - 1);
+  const at::Tensor overlap = voxel_sums(p * g);
+  const at::Tensor prediction = voxel_sums(p * counted);
+  const at::Tensor size = per_class.narrow(1, 1, options_.classes - 1);
+  if (options_.batch_dice) {
+    for (const at::Tensor& sums : {overlap.sum(0), prediction.sum(0), size.sum(0)}) {
+      append(terms.sums, sums);
+    }
+    terms.graph.push_back(overlap.sum(0));
+    terms.graph.push_back(prediction.sum(0));
+    return;
+  }
+  const double smooth = options_.config.dice_smooth;
+  const at::Tensor dice =
+      (2 * overlap + smooth) / (size + prediction + smooth).clamp_min(kSmallestDenominator);
+  terms.graph.push_back(dice.sum());
+  append(terms.sums, terms.graph.back());
+  terms.sums.push_back(static_cast<double>(dice.numel()));
+}
+
+at::Tensor SegmentationLoss::surrogate(const Terms& terms,
+                                       const std::vector<double>& totals) const {
+  const Layout layout = layout_of(options_);
+  const double* sums = totals.data();
+  const at::Tensor* graph = terms.graph.data();
+  at::Tensor result = at::zeros({}, terms.graph.front().options());
+  for (const double weight : options_.level_weights) {
+    if (weight == 0) {
+      continue;
+    }
+    if (sums[1] > 0) {
+      result = result + graph[0] * (weight * options_.config.ce_weight / sums[1]);
+    }
+    const double dice_weight = -weight * options_.config.dice_weight;
+    if (!layout.batch_dice) {
+      result = result + graph[1] * (dice_weight / std::max(sums[3], 1.0));
+    } else {
+      result = result + dice_weight * batch_dice_surrogate(graph + 1, sums + 2);
+    }
+    sums += layout.sums();
+    graph += layout.tensors();
+  }
+  return result;
+}
+
+at::Tensor SegmentationLoss::batch_dice_surrogate(const at::Tensor* graph,
+                                                  const double* totals) const {
+  // Dice depends on global sums S = Σ local; its gradient is dDice/dS, a number once S is known,
+  // times the gradient of the local sums.
+  const std::size_t classes = layout_of(options_).foreground;
+  std::vector<double> by_overlap(classes), by_prediction(classes);
+  for (std::size_t c = 0; c < classes; ++c) {
+    const Dice dice = dice_of(totals[c], totals[classes + c], totals[2 * classes + c],
+                              options_.config.dice_smooth);
+    by_overlap[c] = dice.by_overlap / static_cast<double>(classes);
+    by_prediction[c] = dice.by_prediction / static_cast<double>(classes);
+  }
+  return (graph[0] * at::tensor(by_overlap, graph[0].options())).sum() +
+         (graph[1] * at::tensor(by_prediction, graph[1].options())).sum();
+}
+
+SegmentationLoss::Value SegmentationLoss::value(const std::vector<double>& totals) const {
+  const Layout layout = layout_of(options_);
+  Value value;
+  const double* sums = totals.data();
+  for (const double weight : options_.level_weights) {
+    if (weight == 0) {
+      continue;
+    }
+    value.cross_entropy += sums[1] > 0 ? weight * sums[0] / sums[1] : 0;
+    double dice = 0;
+    if (layout.batch_dice) {
+      for (std::size_t c = 0; c < layout.foreground; ++c) {
+        dice += dice_of(sums[2 + c], sums[2 + layout.foreground + c],
+                        sums[2 + 2 * layout.foreground + c], options_.config.dice_smooth)
+                    .value /
+                static_cast<double>(layout.foreground);
+      }
+    } else {
+      dice = sums[2] / std::max(sums[3], 1.0);
+    }
+    value.dice_loss -= weight * dice;
+    sums += layout.sums();
+  }
+  value.loss = options_.config.ce_weight * value.cross_entropy +
+               options_.config.dice_weight * value.dice_loss;
+  return value;
+}
+
+std::vector<double> deep_supervision_weights(std::size_t levels) {
+  if (levels <= 1) {
+    return std::vector<double>(levels, 1.0);
+  }
+  std::vector<double> weights(levels, 0.0);
+  double sum = 0;
+  for (std::size_t level = 0; level + 1 < levels; ++level) {
+    weights[level] = std::ldexp(1.0, -static_cast<int>(level));
+    sum += weights[level];
+  }
+  for (double& weight : weights) {
+    weight /= sum;
+  }
+  return weights;
+}
+
+}  // namespace hepar
