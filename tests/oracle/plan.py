@@ -160,6 +160,10 @@ def main(path):
     for index in range(40):
         case = random_case(rng, index)
         plans.append({"request": case, "plan": plan(case)})
+    for index, preset in enumerate(PRESETS):  # cubes: every reduction breaks a tie between axes
+        edge = 250 + 30 * index
+        case = {"preset": preset, "cases": 50, "classes": 2, "spacings": [[1, 1, 1]], "sizes": [[edge] * 3]}
+        plans.append({"request": case, "plan": plan(case)})
     vectors = {"plans": plans, "topologies": [topology_case(rng) for _ in range(60)]}
     values = rng.normal(size=11).round(6).tolist()
     vectors["percentiles"] = {
