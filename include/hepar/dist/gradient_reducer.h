@@ -43,8 +43,14 @@ class GradientReducer {
   GradientReducer(GradientReducer&&) = delete;
   GradientReducer& operator=(GradientReducer&&) = delete;
 
+  /// Optional; before the last backward of a step. With NCCL, buckets then start while it runs;
+  /// elsewhere it does nothing.
+  void overlap_next_backward();
   void add_micro_batch();
   void finish();
+  /// Hash of what was reduced so far, in order; the same on all ranks unless one went astray
+  /// (StepFlags).
+  [[nodiscard]] std::uint64_t collective_hash() const;
 
  private:
   struct Impl;
