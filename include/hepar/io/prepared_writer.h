@@ -21,7 +21,7 @@ struct PreparedSample {
   std::span<const std::int16_t> labels;          ///< empty, or count(record.size) of −1…127
 };
 
-/// How a channel is stored: real = stored · slope + intercept, stored in −32767…32767.
+/// How a channel is stored: real = stored · slope + intercept, stored in −32768…32767.
 struct Quantisation {
   double slope = 1, intercept = 0;
 };

@@ -28,6 +28,13 @@ std::uint64_t write_safetensors(const std::filesystem::path& path,
 /// DataError naming the file and what is wrong (short header, not JSON, unknown dtype, offsets that
 /// overlap, leave a gap or reach past the end, shape against bytes).
 struct SafetensorsFile {
+  SafetensorsFile() = default;
+  ~SafetensorsFile() = default;
+  SafetensorsFile(const SafetensorsFile&) = delete;  // the views would stay with the original
+  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
+  SafetensorsFile(SafetensorsFile&&) = default;
+  SafetensorsFile& operator=(SafetensorsFile&&) = default;
+
   std::vector<std::byte> bytes;
   std::vector<RawTensor> tensors;  ///< views into `bytes`, in file order
   std::map<std::string, std::string> metadata;
