@@ -24,7 +24,7 @@ std::vector<std::int64_t> tile_starts(std::int64_t size, std::int64_t patch, dou
 /// 10, zeros replaced by the smallest positive value.
 std::vector<float> gaussian_importance(SizeVox patch);
 
-/// [1, C, z, y, x] -> logits [1, classes, z, y, x] of one tile.
+/// [n, C, z, y, x] -> logits [n, classes, z, y, x] of n tiles.
 using TileModel = std::function<at::Tensor(const at::Tensor&)>;
 
 /// Logits [classes, z, y, x] float32 of a whole image [C, z, y, x] (segmentation.md §1.11):

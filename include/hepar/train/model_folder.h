@@ -1,0 +1,26 @@
+#pragma once
+#include <hepar/nn/unet.h>
+#include <hepar/plan/plan.h>
+#include <hepar/train/tensor_io.h>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+namespace hepar {
+
+/// OUT/model: what `predict` needs and nothing else: weights.safetensors, plan.yaml, model.json.
+struct Model {
+  Plan plan;
+  std::vector<std::int64_t> mirror_axes;  ///< plan axes mirrored in training
+  std::string orientation =
+      "canonical";  ///< canonical | native: how images are turned before the plan's transpose
+  std::shared_ptr<SegmentationNetwork> network;
+};
+
+/// Writes the folder under a temporary name and renames it.
+void save_model(const std::filesystem::path& folder, const Model& model);
+
+/// Network in evaluation mode on the CPU. Throws DataError naming file and field.
+Model load_model(const std::filesystem::path& folder);
+
+}  // namespace hepar

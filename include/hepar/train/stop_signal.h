@@ -1,0 +1,19 @@
+#pragma once
+#include <string>
+
+namespace hepar {
+
+/// While it lives, SIGUSR2 and SIGTERM mean "agree on a step, save, stop" instead of ending the
+/// process.
+class StopSignal {
+ public:
+  StopSignal();
+  ~StopSignal();
+  StopSignal(const StopSignal&) = delete;
+  StopSignal& operator=(const StopSignal&) = delete;
+  StopSignal(StopSignal&&) = delete;
+  StopSignal& operator=(StopSignal&&) = delete;
+  [[nodiscard]] static bool requested();
+};
+
+}  // namespace hepar

@@ -1,0 +1,80 @@
+#pragma once
+#include <hepar/core/config.h>
+#include <hepar/data/augmentation.h>
+#include <hepar/data/patch_sampler.h>
+#include <hepar/nn/segmentation_loss.h>
+#include <cstdint>
+#include <string>
+
+namespace hepar {
+
+struct DataConfig {
+  std::string path;          ///< prepared set
+  std::string fold = "all";  ///< "all" or 0 … folds−1: the part that is held out
+  std::int64_t folds = 5;
+  std::vector<std::string> splits{"train"};  ///< splits that may be trained on
+  void declare(ConfigSchema& schema);
+};
+
+struct ScheduleConfig {
+  std::int64_t steps = 1000;            ///< optimizer steps
+  std::int64_t global_batch = 0;        ///< samples a step over all ranks; 0: the plan's
+  std::int64_t checkpoint_every = 250;  ///< steps
+  std::int64_t keep_checkpoints = 2;
+  std::int64_t log_every = 10;
+  std::int64_t validate_every = 0;  ///< steps; 0: never
+  std::int64_t validation_patches = 16;
+  void declare(ConfigSchema& schema);
+};
+
+struct OptimizerConfig {
+  std::string name = "sgd";  ///< sgd | adam | adamw
+  double lr = 0.01;
+  double momentum = 0.99;  ///< sgd
+  bool nesterov = true;    ///< sgd
+  double weight_decay = 3e-5;
+  double clip_norm = 12;       ///< of the global gradient; 0: off
+  std::string decay = "poly";  ///< poly | none
+  double poly_exponent = 0.9;
+  std::int64_t warmup_steps = 0;  ///< linear from 0
+  void declare(ConfigSchema& schema);
+};
+
+struct DistConfig {
+  std::string reduction = "tree";  ///< tree | fast
+  std::int64_t shards = 0;         ///< K; 0: the plan's
+  std::string backend = "auto";    ///< auto | mpi | nccl
+  void declare(ConfigSchema& schema);
+};
+
+struct RunConfig {
+  std::int64_t threads = 0;  ///< of Torch, a rank; 0: usable processors / ranks on the host
+  std::int64_t loader_threads = 1;
+  std::int64_t prefetch_steps = 3;
+  double heartbeat_s = 5;  ///< of the run folder's lease
+  void declare(ConfigSchema& schema);
+};
+
+/// Everything `hepar train` can be told. Defaults are nnU-Net v2's default trainer.
+struct TrainConfig {
+  std::string out;
+  std::uint64_t seed = 0;
+  std::string device = "auto";
+  std::string plan;  ///< plan file; empty: the prepared set's own
+  DataConfig data;
+  ScheduleConfig train;
+  OptimizerConfig optimizer;
+  DistConfig dist;
+  RunConfig run;
+  SamplingConfig sampling;
+  AugmentationConfig augmentation;
+  SegmentationLossConfig loss;
+  void declare(ConfigSchema& schema);
+};
+
+/// Learning rate of a step (0-based): linear warm-up, then lr·(1 − step/steps)^exponent. nnU-Net
+/// decays once an epoch of 250 steps; here every step does, so the number of steps alone says what
+/// a run is.
+double learning_rate(const OptimizerConfig& config, std::int64_t step, std::int64_t steps);
+
+}  // namespace hepar

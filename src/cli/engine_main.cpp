@@ -1,0 +1,68 @@
+#include <string>
+#include <vector>
+
+#include "hepar/comm/communicator.h"
+#include "hepar/comm/main_guard.h"
+#include "hepar/core/command_line.h"
+#include "hepar/core/error.h"
+#include "hepar/core/log.h"
+#include "hepar/pipeline/predict_command.h"
+#include "hepar/pipeline/train_command.h"
+
+namespace hepar {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+/// Rank 0 prints the help, all ranks read the same command line.
+template <class Config>
+CommandAction read_command(const CommandName& name, const Arguments& arguments, Config& config,
+                           const Communicator& world) {
+  ConfigSchema schema;
+  config.declare(schema);
+  const bool help = std::find(arguments.begin(), arguments.end(), "--help") != arguments.end();
+  return help && !world.is_root() ? CommandAction::kHelp : parse_command(name, arguments, schema);
+}
+
+ExitCode train(const Arguments& arguments, Communicator& world) {
+  TrainConfig config;
+  const CommandAction action = read_command(
+      {"hepar", "train", "train a segmentation network, or continue an interrupted run"}, arguments,
+      config, world);
+  return action == CommandAction::kHelp
+             ? ExitCode::kDone
+             : run_train_command(config, action == CommandAction::kDryRun, world);
+}
+
+ExitCode predict(const Arguments& arguments, Communicator& world) {
+  PredictConfig config;
+  const CommandAction action =
+      read_command({"hepar", "predict", "segment NIfTI files or a cohort with trained models"},
+                   arguments, config, world);
+  if (action != CommandAction::kHelp) {
+    run_predict_command(config, action == CommandAction::kDryRun, world);
+  }
+  return ExitCode::kDone;
+}
+
+int run(Arguments arguments) {
+  Communicator world = Communicator::world();
+  log::set_rank(world.rank(), world.size());
+  require<ConfigError>(!arguments.empty(), "hepar-engine: wanted a command: train | predict");
+  const std::string command = arguments.front();
+  arguments.erase(arguments.begin());
+  if (command == "train") {
+    return static_cast<int>(train(arguments, world));
+  }
+  if (command == "predict") {
+    return static_cast<int>(predict(arguments, world));
+  }
+  throw ConfigError("hepar-engine: unknown command '" + command + "'; known: train, predict");
+}
+
+}  // namespace
+}  // namespace hepar
+
+int main(int argc, char** argv) {
+  return hepar::run_with_mpi(argc, argv, [&] { return hepar::run({argv + 1, argv + argc}); });
+}

@@ -1,0 +1,113 @@
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "hepar/core/command_line.h"
+#include "hepar/core/error.h"
+#include "hepar/core/log.h"
+#include "hepar/core/text.h"
+#include "hepar/core/version.h"
+#include "hepar/pipeline/evaluate.h"
+#include "hepar/pipeline/plan_command.h"
+#include "programs.h"
+
+namespace hepar {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+template <class Config>
+void front_command(const CommandName& name, const Arguments& arguments,
+                   void (*run)(const Config&, bool dry_run)) {
+  Config config;
+  ConfigSchema schema;
+  config.declare(schema);
+  const CommandAction action = parse_command(name, arguments, schema);
+  if (action != CommandAction::kHelp) {
+    run(config, action == CommandAction::kDryRun);
+  }
+}
+
+struct Command {
+  const char* name;
+  const char* program;  ///< the sister that runs it; empty: this program
+  const char* summary;
+};
+
+constexpr std::array<Command, 10> kCommands{{
+    {"phantom", "hepar-prep", "write a synthetic cohort as files, or audit it"},
+    {"convert", "hepar-prep", "files of a source -> cohort shards"},
+    {"verify", "hepar-prep", "read a cohort or prepared set again and compare every hash"},
+    {"inspect", "hepar-prep", "what is in a NIfTI file, a cohort or a prepared set"},
+    {"export", "hepar-prep", "a cohort or prepared set back to NIfTI"},
+    {"plan", "", "spacing, patch, batch and network for a cohort, each with its reason"},
+    {"prepare", "hepar-prep", "crop, normalise and resample a cohort by a plan"},
+    {"train", "hepar-engine", "train a segmentation network, or continue an interrupted run"},
+    {"predict", "hepar-engine", "segment NIfTI files or a cohort with trained models"},
+    {"evaluate", "", "DSC and surface distances of predicted masks"},
+}};
+
+void print_overview() {
+  std::vector<std::vector<std::string>> rows{{"command", "what it does"}};
+  for (const Command& command : kCommands) {
+    rows.push_back({command.name, command.summary});
+  }
+  log::print("hepar " + version() +
+             ": from a cohort of liver MRI on disk to the tables of a paper\n\n" +
+             format_table(rows) + "\nhepar COMMAND --help shows a command's flags and keys.");
+}
+
+const Command& find_command(const std::string& name) {
+  const auto* found = std::find_if(kCommands.begin(), kCommands.end(),
+                                   [&](const Command& command) { return name == command.name; });
+  if (found == kCommands.end()) {
+    std::vector<std::string> names;
+    std::transform(kCommands.begin(), kCommands.end(), std::back_inserter(names),
+                   [](const Command& command) { return command.name; });
+    const std::string suggestion = nearest(name, names);
+    throw ConfigError(
+        "hepar: unknown command '" + name + "'" +
+        (suggestion.empty() ? "; see hepar --help" : "; did you mean '" + suggestion + "'?"));
+  }
+  return *found;
+}
+
+void run(Arguments arguments) {
+  if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "help") {
+    print_overview();
+    return;
+  }
+  if (arguments.front() == "--version") {
+    log::print("hepar " + version());
+    return;
+  }
+  const Command& command = find_command(arguments.front());
+  if (!std::string(command.program).empty()) {
+    become(command.program, arguments);
+  }
+  arguments.erase(arguments.begin());
+  const CommandName name{"hepar", command.name, command.summary};
+  if (name.command == "plan") {
+    front_command<PlanCommandConfig>(name, arguments, run_plan_command);
+  } else {
+    front_command<EvaluateConfig>(name, arguments, evaluate);
+  }
+}
+
+}  // namespace
+}  // namespace hepar
+
+int main(int argc, char** argv) {
+  try {
+    hepar::run({argv + 1, argv + argc});
+    return static_cast<int>(hepar::ExitCode::kDone);
+  } catch (const hepar::Error& e) {
+    hepar::log::error(e.what());
+    return static_cast<int>(e.code());
+  } catch (const std::exception& e) {
+    hepar::log::error(e.what());
+    return static_cast<int>(hepar::ExitCode::kFailure);
+  }
+}

@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "hepar/core/error.h"
+#include "hepar/core/parallel.h"
+#include "hepar/train/predictor.h"
+
+namespace hepar {
+namespace {
+
+/// Where an output index reads its input: low and high neighbour and the share of the high one.
+struct Tap {
+  std::int64_t low = 0, high = 0;
+  float share = 0;
+};
+
+/// Half-pixel-centred coordinates, edges replicated (image/resample.h).
+std::vector<Tap> taps(std::int64_t from, std::int64_t to, bool nearest) {
+  std::vector<Tap> all(static_cast<std::size_t>(to));
+  const double scale = static_cast<double>(from) / static_cast<double>(to);
+  for (std::int64_t i = 0; i < to; ++i) {
+    const double limit = static_cast<double>(from - 1);
+    const double at = std::clamp(scale * (static_cast<double>(i) + 0.5) - 0.5, 0.0, limit);
+    Tap& tap = all[static_cast<std::size_t>(i)];
+    if (nearest) {
+      tap.low = tap.high = std::min(from - 1, static_cast<std::int64_t>(std::floor(at + 0.5)));
+    } else {
+      tap.low = static_cast<std::int64_t>(at);
+      tap.high = std::min(from - 1, tap.low + 1);
+      tap.share = static_cast<float>(at - static_cast<double>(tap.low));
+    }
+  }
+  return all;
+}
+
+struct Axes {
+  std::vector<Tap> z, y, x;
+};
+
+/// One output plane of one class: blends two input planes, then rows, then columns.
+class PlaneResampler {
+ public:
+  PlaneResampler(SizeVox from, SizeVox to, const Axes& axes)
+      : from_(from),
+        to_(to),
+        axes_(axes),
+        blended_(static_cast<std::size_t>(from.y * from.x)),
+        row_(static_cast<std::size_t>(from.x)) {}
+
+  void resample(const float* volume, std::int64_t z, std::vector<float>& plane) {
+    blend_planes(volume, axes_.z[static_cast<std::size_t>(z)]);
+    for (std::int64_t y = 0; y < to_.y; ++y) {
+      blend_rows(axes_.y[static_cast<std::size_t>(y)]);
+      float* out = plane.data() + y * to_.x;
+      for (std::int64_t x = 0; x < to_.x; ++x) {
+        const Tap& tap = axes_.x[static_cast<std::size_t>(x)];
+        const float low = row_[static_cast<std::size_t>(tap.low)];
+        out[x] = low + tap.share * (row_[static_cast<std::size_t>(tap.high)] - low);
+      }
+    }
+  }
+
+ private:
+  void blend_planes(const float* volume, const Tap& tap) {
+    const std::int64_t n = from_.y * from_.x;
+    const float* low = volume + tap.low * n;
+    const float* high = volume + tap.high * n;
+    for (std::int64_t i = 0; i < n; ++i) {
+      blended_[static_cast<std::size_t>(i)] = low[i] + tap.share * (high[i] - low[i]);
+    }
+  }
+  void blend_rows(const Tap& tap) {
+    const float* low = blended_.data() + tap.low * from_.x;
+    const float* high = blended_.data() + tap.high * from_.x;
+    for (std::int64_t i = 0; i < from_.x; ++i) {
+      row_[static_cast<std::size_t>(i)] = low[i] + tap.share * (high[i] - low[i]);
+    }
+  }
+
+  SizeVox from_, to_;
+  const Axes& axes_;
+  std::vector<float> blended_, row_;
+};
+
+}  // namespace
+
+std::vector<std::int16_t> export_labels(const at::Tensor& logits, SizeVox cropped,
+                                        std::optional<int> separate_axis, int threads) {
+  require<ShapeError>(
+      logits.dim() == 4 && logits.scalar_type() == at::kFloat && logits.is_contiguous(),
+      "export_labels: wanted contiguous float logits [classes, z, y, x]");
+  const SizeVox from{logits.size(1), logits.size(2), logits.size(3)};
+  const Axes axes{.z = taps(from.z, cropped.z, separate_axis == 0),
+                  .y = taps(from.y, cropped.y, separate_axis == 1),
+                  .x = taps(from.x, cropped.x, separate_axis == 2)};
+  const auto* data = logits.const_data_ptr<float>();
+  const std::int64_t classes = logits.size(0), plane_voxels = cropped.y * cropped.x;
+  std::vector<std::int16_t> labels(static_cast<std::size_t>(count(cropped)));
+  parallel_for(cropped.z, threads, [&](std::int64_t z) {
+    PlaneResampler resampler(from, cropped, axes);
+    std::vector<float> best(static_cast<std::size_t>(plane_voxels));
+    std::vector<float> plane(best.size());
+    std::int16_t* out = labels.data() + z * plane_voxels;
+    resampler.resample(data, z, best);
+    for (std::int64_t c = 1; c < classes; ++c) {
+      resampler.resample(data + c * count(from), z, plane);
+      for (std::int64_t i = 0; i < plane_voxels; ++i) {
+        const auto v = static_cast<std::size_t>(i);
+        if (plane[v] > best[v]) {  // ties stay with the lower class, as argmax does
+          best[v] = plane[v];
+          out[i] = static_cast<std::int16_t>(c);
+        }
+      }
+    }
+  });
+  return labels;
+}
+
+}  // namespace hepar

@@ -1,0 +1,217 @@
+#include "hepar/train/lease.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "hepar/core/error.h"
+#include "hepar/core/files.h"
+#include "hepar/core/json.h"
+#include "hepar/core/log.h"
+
+namespace hepar {
+namespace {
+
+constexpr int kMissedBeats = 3;
+
+std::string host_name() {
+  char host[256] = "";
+  ::gethostname(host, sizeof(host) - 1);
+  return host;
+}
+
+/// When the process started, in clock ticks since boot: tells a process from a later one with its
+/// number.
+std::string start_time(pid_t pid) {
+  try {
+    const std::string stat = read_text("/proc/" + std::to_string(pid) + "/stat");
+    std::istringstream fields(stat.substr(stat.rfind(')') + 2));
+    std::string field;
+    for (int i = 3; i <= 22; ++i) {  // field 22 of proc(5) is starttime; the first two end at ')'
+      fields >> field;
+    }
+    return field;
+  } catch (const std::exception&) {
+    return "";
+  }
+}
+
+struct Holder {
+  std::int64_t generation = 0;
+  std::string host, job, started;
+  pid_t pid = 0;
+  std::int64_t beat = 0;
+  bool released = false;
+};
+
+Json to_json(const Holder& h) {
+  return {{"generation", h.generation}, {"host", h.host}, {"job", h.job},          {"pid", h.pid},
+          {"started", h.started},       {"beat", h.beat}, {"released", h.released}};
+}
+
+fs::path lease_path(const fs::path& folder, std::int64_t generation) {
+  return folder / (std::to_string(generation) + ".json");
+}
+
+std::int64_t newest_generation(const fs::path& folder) {
+  std::int64_t newest = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string stem = entry.path().stem().string();
+    if (!stem.empty() &&
+        std::all_of(stem.begin(), stem.end(), [](unsigned char c) { return std::isdigit(c); })) {
+      newest = std::max(newest, static_cast<std::int64_t>(std::stoll(stem)));
+    }
+  }
+  return newest;
+}
+
+/// The holder of a generation; empty when its file is still being written or is damaged.
+std::optional<Holder> read_holder(const fs::path& path) {
+  try {
+    const Json json = read_json(path);
+    const std::string where = path.string();
+    Holder h;
+    h.generation = json_get<std::int64_t>(json, "generation", where);
+    h.host = json_get<std::string>(json, "host", where);
+    h.job = json_get<std::string>(json, "job", where);
+    h.pid = json_get<pid_t>(json, "pid", where);
+    h.started = json_get<std::string>(json, "started", where);
+    h.beat = json_get<std::int64_t>(json, "beat", where);
+    h.released = json_get<bool>(json, "released", where);
+    return h;
+  } catch (const DataError&) {
+    return std::nullopt;
+  }
+}
+
+bool known_dead(const Holder& h) {
+  return h.host == host_name() && (::kill(h.pid, 0) != 0 || start_time(h.pid) != h.started);
+}
+
+std::string text_of(const Holder& h) {
+  return "process " + std::to_string(h.pid) + " on " + h.host +
+         (h.job.empty() ? "" : ", job " + h.job);
+}
+
+/// Returns when the newest holder may be replaced; throws when it is alive.
+void wait_until_free(const fs::path& folder, std::int64_t newest, double heartbeat_s) {
+  if (newest == 0) {
+    return;
+  }
+  const std::optional<Holder> first = read_holder(lease_path(folder, newest));
+  if (first && (first->released || known_dead(*first))) {
+    return;
+  }
+  log::info(folder.parent_path().string() + ": held by " +
+            (first ? text_of(*first) : "an unreadable lease") + "; waiting " +
+            std::to_string(kMissedBeats) + " beats for a sign of life");
+  std::this_thread::sleep_for(std::chrono::duration<double>(kMissedBeats * heartbeat_s));
+  const std::optional<Holder> then = read_holder(lease_path(folder, newest));
+  const bool beating = first && then && !then->released && then->beat != first->beat;
+  require<CommError>(!beating, folder.parent_path().string() + ": another run is writing here: " +
+                                   (then ? text_of(*then) : "") +
+                                   "; stop it or choose another --out");
+}
+
+/// Creates the lease file of `generation`; false when somebody else was first.
+bool create_exclusively(const fs::path& path, const Holder& holder) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (fd < 0) {
+    require<DataError>(errno == EEXIST, path.string() + ": the lease cannot be created");
+    return false;
+  }
+  ::close(fd);
+  write_json(path, to_json(holder));
+  return true;
+}
+
+}  // namespace
+
+struct Lease::Impl {
+  fs::path folder;
+  Holder holder;
+  double heartbeat_s = 5;
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::jthread beating;
+
+  [[nodiscard]] bool current() const { return newest_generation(folder) == holder.generation; }
+
+  void write() { write_json(lease_path(folder, holder.generation), to_json(holder)); }
+
+  void beat(const std::stop_token& stop) {
+    std::unique_lock lock(mutex);
+    const auto pause = std::chrono::duration<double>(heartbeat_s);
+    while (!wake.wait_for(lock, stop, pause, [&] { return stop.stop_requested(); })) {
+      if (!current()) {
+        return;
+      }
+      ++holder.beat;
+      try {
+        write();
+      } catch (const DataError& e) {
+        log::warn(std::string("the lease's heartbeat: ") +
+                  e.what());  // a full disk is the next save's to report
+      }
+    }
+  }
+};
+
+Lease::Lease(const std::filesystem::path& folder, double heartbeat_s)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->folder = folder / "lease";
+  impl_->heartbeat_s = heartbeat_s;
+  make_writable_directory(impl_->folder);
+  const char* job = std::getenv("SLURM_JOB_ID");
+  impl_->holder = {.generation = 0,
+                   .host = host_name(),
+                   .job = job == nullptr ? "" : job,
+                   .started = start_time(::getpid()),
+                   .pid = ::getpid(),
+                   .beat = 0,
+                   .released = false};
+  const std::int64_t newest = newest_generation(impl_->folder);
+  wait_until_free(impl_->folder, newest, heartbeat_s);
+  impl_->holder.generation = newest + 1;
+  require<CommError>(create_exclusively(lease_path(impl_->folder, newest + 1), impl_->holder),
+                     folder.string() + ": another run took this folder at the same moment");
+  impl_->beating =
+      std::jthread([impl = impl_.get()](const std::stop_token& stop) { impl->beat(stop); });
+}
+
+Lease::~Lease() {
+  impl_->beating.request_stop();
+  impl_->wake.notify_all();
+  impl_->beating = {};
+  try {
+    if (impl_->current()) {
+      impl_->holder.released = true;
+      impl_->write();
+    }
+  } catch (const std::exception& e) {
+    log::warn(std::string("giving back the lease: ") + e.what());
+  }
+}
+
+std::int64_t Lease::generation() const { return impl_->holder.generation; }
+
+void Lease::check() const {
+  const std::int64_t newest = newest_generation(impl_->folder);
+  require<CommError>(newest == impl_->holder.generation,
+                     impl_->folder.parent_path().string() + ": this run (generation " +
+                         std::to_string(impl_->holder.generation) +
+                         ") was replaced by generation " + std::to_string(newest) +
+                         "; it must not write any more");
+}
+
+}  // namespace hepar

@@ -1,0 +1,139 @@
+#include "hepar/train/optimizer.h"
+
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adam.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
+
+#include <utility>
+
+#include "hepar/core/error.h"
+
+namespace hepar {
+namespace {
+
+namespace optim = torch::optim;
+
+std::vector<at::Tensor> values_of(const NamedTensors& named) {
+  std::vector<at::Tensor> values;
+  for (const auto& item : named) {
+    values.push_back(item.second);
+  }
+  return values;
+}
+
+std::unique_ptr<optim::Optimizer> make(const std::vector<at::Tensor>& parameters,
+                                       const OptimizerConfig& c) {
+  if (c.name == "sgd") {
+    return std::make_unique<optim::SGD>(parameters, optim::SGDOptions(c.lr)
+                                                        .momentum(c.momentum)
+                                                        .nesterov(c.nesterov && c.momentum > 0)
+                                                        .weight_decay(c.weight_decay));
+  }
+  if (c.name == "adam") {
+    return std::make_unique<optim::Adam>(parameters,
+                                         optim::AdamOptions(c.lr).weight_decay(c.weight_decay));
+  }
+  return std::make_unique<optim::AdamW>(parameters,
+                                        optim::AdamWOptions(c.lr).weight_decay(c.weight_decay));
+}
+
+/// Adam and AdamW keep the same three things under two types.
+template <class State>
+void append_adam(NamedTensors& out, const std::string& name,
+                 const optim::OptimizerParamState& base) {
+  const auto& state = static_cast<const State&>(base);
+  out.emplace_back("exp_avg." + name, state.exp_avg());
+  out.emplace_back("exp_avg_sq." + name, state.exp_avg_sq());
+  out.emplace_back("step." + name, at::scalar_tensor(state.step(), at::kLong));
+}
+
+template <class State>
+std::unique_ptr<optim::OptimizerParamState> adam_state(
+    const std::map<std::string, at::Tensor>& values, const std::string& name) {
+  auto state = std::make_unique<State>();
+  state->exp_avg(values.at("exp_avg." + name).clone());
+  state->exp_avg_sq(values.at("exp_avg_sq." + name).clone());
+  state->step(values.at("step." + name).item<std::int64_t>());
+  return state;
+}
+
+}  // namespace
+
+struct Optimizer::Impl {
+  NamedTensors parameters;
+  OptimizerConfig config;
+  std::unique_ptr<optim::Optimizer> optimizer;
+};
+
+Optimizer::Optimizer(NamedTensors parameters, const OptimizerConfig& config)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->optimizer = make(values_of(parameters), config);
+  impl_->parameters = std::move(parameters);
+  impl_->config = config;
+}
+
+Optimizer::~Optimizer() = default;
+
+double Optimizer::step(double learning_rate) {
+  double norm = 0;
+  if (impl_->config.clip_norm > 0) {
+    norm = torch::nn::utils::clip_grad_norm_(values_of(impl_->parameters), impl_->config.clip_norm);
+  }
+  for (auto& group : impl_->optimizer->param_groups()) {
+    group.options().set_lr(learning_rate);
+  }
+  impl_->optimizer->step();
+  impl_->optimizer->zero_grad();
+  return norm;
+}
+
+NamedTensors Optimizer::state() const {
+  NamedTensors out;
+  const auto& states = impl_->optimizer->state();
+  for (const auto& [name, parameter] : impl_->parameters) {
+    const auto found = states.find(parameter.unsafeGetTensorImpl());
+    if (found == states.end()) {
+      continue;
+    }
+    if (impl_->config.name == "sgd") {
+      const auto& buffer =
+          static_cast<const optim::SGDParamState&>(*found->second).momentum_buffer();
+      if (buffer.defined()) {
+        out.emplace_back("momentum." + name, buffer);
+      }
+    } else if (impl_->config.name == "adam") {
+      append_adam<optim::AdamParamState>(out, name, *found->second);
+    } else {
+      append_adam<optim::AdamWParamState>(out, name, *found->second);
+    }
+  }
+  return out;
+}
+
+void Optimizer::load_state(const NamedTensors& state, const std::string& where) {
+  const std::map<std::string, at::Tensor> values(state.begin(), state.end());
+  if (values.empty()) {
+    return;
+  }
+  try {
+    auto& states = impl_->optimizer->state();
+    for (const auto& [name, parameter] : impl_->parameters) {
+      void* key = parameter.unsafeGetTensorImpl();
+      if (impl_->config.name == "sgd") {
+        auto sgd = std::make_unique<optim::SGDParamState>();
+        sgd->momentum_buffer(values.at("momentum." + name).to(parameter.device(), false, true));
+        states[key] = std::move(sgd);
+      } else if (impl_->config.name == "adam") {
+        states[key] = adam_state<optim::AdamParamState>(values, name);
+      } else {
+        states[key] = adam_state<optim::AdamWParamState>(values, name);
+      }
+    }
+  } catch (const std::out_of_range&) {
+    throw DataError(where + ": the optimizer state does not fit optimizer.name '" +
+                    impl_->config.name + "' and this network");
+  }
+}
+
+}  // namespace hepar

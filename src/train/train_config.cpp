@@ -1,0 +1,90 @@
+#include "hepar/train/train_config.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace hepar {
+
+void DataConfig::declare(ConfigSchema& schema) {
+  schema.add("path", path, "Prepared set (hepar-prep prepare)", {}, Effect::kNone);
+  schema.add("fold", fold, "Part that is held out: all (nothing is), or 0 … folds-1");
+  schema.add("folds", folds, "Number of folds, by patient", Range{.low = 2});
+  schema.add("splits", splits, "Splits of the set that may be trained on");
+}
+
+void ScheduleConfig::declare(ConfigSchema& schema) {
+  schema.add("steps", steps, "Optimizer steps", Range{.low = 1});
+  schema.add("global_batch", global_batch, "Samples a step, over all ranks; 0: the plan's",
+             Range{.low = 0});
+  schema.add("checkpoint_every", checkpoint_every, "Steps between checkpoints", Range{.low = 1},
+             Effect::kNone);
+  schema.add("keep_checkpoints", keep_checkpoints, "Checkpoints kept", Range{.low = 1},
+             Effect::kNone);
+  schema.add("log_every", log_every, "Steps between metric lines", Range{.low = 1}, Effect::kNone);
+  schema.add("validate_every", validate_every,
+             "Steps between online validations on held-out patches; 0: never", Range{.low = 0},
+             Effect::kNone);
+  schema.add("validation_patches", validation_patches, "Patches of one online validation",
+             Range{.low = 1}, Effect::kNone);
+}
+
+void OptimizerConfig::declare(ConfigSchema& schema) {
+  schema.add_choice("name", name, {"sgd", "adam", "adamw"}, "Optimizer");
+  schema.add("lr", lr, "Initial learning rate", Range{.low = 0});
+  schema.add("momentum", momentum, "Momentum (sgd)", Range{.low = 0, .high = 1});
+  schema.add("nesterov", nesterov, "Nesterov momentum (sgd)");
+  schema.add("weight_decay", weight_decay, "L2 penalty (sgd, adam) or decoupled decay (adamw)",
+             Range{.low = 0});
+  schema.add("clip_norm", clip_norm, "Largest global gradient norm; 0: off", Range{.low = 0});
+  schema.add_choice("decay", decay, {"poly", "none"}, "Learning rate decay over train.steps");
+  schema.add("poly_exponent", poly_exponent, "Exponent of the poly decay", Range{.low = 0});
+  schema.add("warmup_steps", warmup_steps, "Steps of linear warm-up from 0", Range{.low = 0});
+}
+
+void DistConfig::declare(ConfigSchema& schema) {
+  schema.add_choice("reduction", reduction, {"tree", "fast"},
+                    "tree: same bits on any number of ranks; fast: order left to MPI or NCCL");
+  schema.add("shards", shards, "Logical shards K of the tree; 0: the plan's", Range{.low = 0});
+  schema.add_choice("backend", backend, {"auto", "mpi", "nccl"}, "Who moves gradients",
+                    Effect::kNone);
+}
+
+void RunConfig::declare(ConfigSchema& schema) {
+  schema.add("threads", threads,
+             "Torch threads of a rank; 0: usable processors / ranks on the host", Range{.low = 0});
+  schema.add("loader_threads", loader_threads, "Threads that cut and augment patches",
+             Range{.low = 1}, Effect::kNone);
+  schema.add("prefetch_steps", prefetch_steps, "Steps prepared ahead", Range{.low = 1},
+             Effect::kNone);
+  schema.add("heartbeat_s", heartbeat_s, "Seconds between beats of the run folder's lease",
+             Range{.low = 0.05}, Effect::kNone);
+}
+
+void TrainConfig::declare(ConfigSchema& schema) {
+  schema.add("out", out, "Run folder; an interrupted run in it is continued", {}, Effect::kNone);
+  schema.add("seed", seed, "Seed of weights, sampling, augmentation and folds", Range{.low = 0});
+  schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where the network runs",
+                    Effect::kNone);
+  schema.add("plan", plan, "Plan file; empty: the prepared set's own", {}, Effect::kNone);
+  schema.section("data", data);
+  schema.section("train", train);
+  schema.section("optimizer", optimizer);
+  schema.section("dist", dist);
+  schema.section("run", run);
+  schema.section("sampling", sampling);
+  schema.section("augmentation", augmentation);
+  schema.section("loss", loss);
+}
+
+double learning_rate(const OptimizerConfig& config, std::int64_t step, std::int64_t steps) {
+  if (step < config.warmup_steps) {
+    return config.lr * static_cast<double>(step + 1) / static_cast<double>(config.warmup_steps + 1);
+  }
+  if (config.decay == "none") {
+    return config.lr;
+  }
+  const double done = static_cast<double>(step) / static_cast<double>(steps);
+  return config.lr * std::pow(std::max(0.0, 1 - done), config.poly_exponent);
+}
+
+}  // namespace hepar
