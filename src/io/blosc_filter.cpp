@@ -52,8 +52,8 @@ std::size_t filter(unsigned flags, std::size_t n_values, const unsigned values[]
   const int shuffle = n_values > 5 ? static_cast<int>(values[5]) : BLOSC_SHUFFLE;
   const int code = n_values > 6 ? static_cast<int>(values[6]) : BLOSC_BLOSCLZ;
   const int done = decoding ? blosc_decompress_ctx(*buffer, out, wanted, 1)
-                            : blosc_compress_ctx(level, shuffle, values[2], bytes, *buffer, out, wanted,
-                                                 compressor_name(code), 0, 1);
+                            : blosc_compress_ctx(level, shuffle, values[2], bytes, *buffer, out,
+                                                 wanted, compressor_name(code), 0, 1);
   if (done <= 0) {
     std::free(out);
     return 0;
@@ -81,8 +81,8 @@ std::array<unsigned, 7> client_values(const Setting& setting) {
 }
 
 void register_filter(const std::string& where) {
-  static const H5Z_class2_t description{
-      H5Z_CLASS_T_VERS, kFilterId, 1, 1, "blosc", nullptr, nullptr, filter};
+  static const H5Z_class2_t description{H5Z_CLASS_T_VERS, kFilterId, 1,       1,
+                                        "blosc",          nullptr,   nullptr, filter};
   if (HEPAR_HDF5(where, H5Zfilter_avail, kFilterId) == 0) {
     HEPAR_HDF5(where, H5Zregister, &description);
   }
@@ -90,9 +90,9 @@ void register_filter(const std::string& where) {
 
 std::vector<std::byte> compress(std::span<const std::byte> chunk, const Setting& setting) {
   std::vector<std::byte> out(chunk.size() + BLOSC_MAX_OVERHEAD);
-  const int written =
-      blosc_compress_ctx(kLevel, BLOSC_BITSHUFFLE, setting.element_bytes, chunk.size(), chunk.data(),
-                         out.data(), out.size(), compressor_name(code_of(setting.compressor)), 0, 1);
+  const int written = blosc_compress_ctx(kLevel, BLOSC_BITSHUFFLE, setting.element_bytes,
+                                         chunk.size(), chunk.data(), out.data(), out.size(),
+                                         compressor_name(code_of(setting.compressor)), 0, 1);
   if (written <= 0) {
     throw Error("Blosc could not compress a chunk of " + std::to_string(chunk.size()) +
                 " bytes (code " + std::to_string(written) + "); is its " +
@@ -105,7 +105,8 @@ std::vector<std::byte> compress(std::span<const std::byte> chunk, const Setting&
 std::string decompress(std::span<const std::byte> stored, std::span<std::byte> out) {
   std::size_t decoded = 0;
   if (blosc_cbuffer_validate(stored.data(), stored.size(), &decoded) != 0) {
-    return "has a Blosc header that does not fit its " + std::to_string(stored.size()) + " stored bytes";
+    return "has a Blosc header that does not fit its " + std::to_string(stored.size()) +
+           " stored bytes";
   }
   if (decoded != out.size()) {
     return "holds " + std::to_string(decoded) + " bytes, wanted " + std::to_string(out.size());

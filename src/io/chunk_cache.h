@@ -11,7 +11,8 @@
 
 namespace hepar {
 
-/// Decoded chunks by key, bounded in bytes; the least recently used go first. Any number of threads.
+/// Decoded chunks by key, bounded in bytes; the least recently used go first. Any number of
+/// threads.
 class ChunkCache {
  public:
   using Chunk = std::shared_ptr<const std::vector<std::byte>>;

@@ -75,9 +75,9 @@ void decode_chunk(const ChunkSource& source, const IndexedArray& array, std::int
   const ChunkPlace& place = array.chunks[static_cast<std::size_t>(index)];
   const std::string problem = try_decode(source.descriptor, place, out);
   if (!problem.empty()) {
-    throw DataError(source.path.string() + ":" + source.dataset + ": chunk " + std::to_string(index) +
-                    " of " + std::to_string(array.grid.chunks()) + " is damaged: it " + problem +
-                    "; restore the shard or write it again");
+    throw DataError(source.path.string() + ":" + source.dataset + ": chunk " +
+                    std::to_string(index) + " of " + std::to_string(array.grid.chunks()) +
+                    " is damaged: it " + problem + "; restore the shard or write it again");
   }
 }
 

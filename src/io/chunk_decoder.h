@@ -14,8 +14,8 @@ struct ChunkSource {
   int descriptor;
 };
 
-/// Reads, checks and decodes chunk `index` into `out` (the full chunk), without any lock. Throws DataError
-/// naming file, dataset and chunk.
+/// Reads, checks and decodes chunk `index` into `out` (the full chunk), without any lock. Throws
+/// DataError naming file, dataset and chunk.
 void decode_chunk(const ChunkSource& source, const IndexedArray& array, std::int64_t index,
                   std::span<std::byte> out);
 

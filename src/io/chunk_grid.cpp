@@ -9,8 +9,8 @@ namespace hepar {
 
 namespace {
 
-/// Blosc 1 takes up to 2^31 − 1 − 16 bytes; far smaller chunks are sensible, and the bound keeps a hostile
-/// file from asking for much memory.
+/// Blosc 1 takes up to 2^31 − 1 − 16 bytes; far smaller chunks are sensible, and the bound keeps a
+/// hostile file from asking for much memory.
 constexpr std::int64_t kMaxChunkBytes = std::int64_t{1} << 28;
 constexpr std::int64_t kMaxArrayBytes = std::int64_t{1} << 46;
 
@@ -26,8 +26,8 @@ std::int64_t product_below(const Index4& factors, std::int64_t element, std::int
 }
 
 std::size_t offset_of(const Index4& array, const Index4& at) {
-  return static_cast<std::size_t>(
-      ((at[0] * array[1] + at[1]) * array[2] + at[2]) * array[3] + at[3]);
+  return static_cast<std::size_t>(((at[0] * array[1] + at[1]) * array[2] + at[2]) * array[3] +
+                                  at[3]);
 }
 
 }  // namespace
@@ -70,11 +70,10 @@ ChunkGrid make_chunk_grid(const ArrayShape& shape, const std::string& where) {
                       where + ": wanted 1 to 4 axes and as many chunk sizes, found " +
                           std::to_string(rank) + " and " + std::to_string(shape.chunk.size()));
   for (std::size_t axis = 0; axis < rank; ++axis) {
-    require<ShapeError>(shape.size[axis] >= 1 && shape.chunk[axis] >= 1 &&
-                            shape.chunk[axis] <= shape.size[axis],
-                        where + ": axis " + std::to_string(axis) + " has size " +
-                            std::to_string(shape.size[axis]) + " and chunk " +
-                            std::to_string(shape.chunk[axis]) + "; wanted 1 <= chunk <= size");
+    require<ShapeError>(
+        shape.size[axis] >= 1 && shape.chunk[axis] >= 1 && shape.chunk[axis] <= shape.size[axis],
+        where + ": axis " + std::to_string(axis) + " has size " + std::to_string(shape.size[axis]) +
+            " and chunk " + std::to_string(shape.chunk[axis]) + "; wanted 1 <= chunk <= size");
   }
   ChunkGrid grid;
   grid.size = to_index4(shape.size, 1);
@@ -85,10 +84,12 @@ ChunkGrid make_chunk_grid(const ArrayShape& shape, const std::string& where) {
     grid.count[axis] = (grid.size[axis] - 1) / grid.chunk[axis] + 1;
   }
   const auto element = static_cast<std::int64_t>(grid.element_bytes);
-  require<ShapeError>(product_below(grid.chunk, element, kMaxChunkBytes) <= kMaxChunkBytes,
-                      where + ": a chunk is larger than " + std::to_string(kMaxChunkBytes) + " bytes");
-  require<ShapeError>(product_below(grid.size, element, kMaxArrayBytes) <= kMaxArrayBytes,
-                      where + ": the array is larger than " + std::to_string(kMaxArrayBytes) + " bytes");
+  require<ShapeError>(
+      product_below(grid.chunk, element, kMaxChunkBytes) <= kMaxChunkBytes,
+      where + ": a chunk is larger than " + std::to_string(kMaxChunkBytes) + " bytes");
+  require<ShapeError>(
+      product_below(grid.size, element, kMaxArrayBytes) <= kMaxArrayBytes,
+      where + ": the array is larger than " + std::to_string(kMaxArrayBytes) + " bytes");
   return grid;
 }
 
@@ -97,8 +98,7 @@ Overlap overlap_of(const ChunkGrid& grid, const Index4& at, const Box4& box) {
   for (std::size_t axis = 0; axis < 4; ++axis) {
     const std::int64_t origin = at[axis] * grid.chunk[axis];
     const std::int64_t low = std::max(origin, box.start[axis]);
-    const std::int64_t high =
-        std::min(origin + grid.chunk[axis], box.start[axis] + box.size[axis]);
+    const std::int64_t high = std::min(origin + grid.chunk[axis], box.start[axis] + box.size[axis]);
     overlap.in_chunk[axis] = low - origin;
     overlap.in_box[axis] = low - box.start[axis];
     overlap.extent[axis] = high - low;
@@ -112,10 +112,11 @@ void copy_block(std::span<const std::byte> from, const Block& source, std::span<
   for (std::int64_t a = 0; a < extent[0]; ++a) {
     for (std::int64_t b = 0; b < extent[1]; ++b) {
       for (std::int64_t c = 0; c < extent[2]; ++c) {
-        const std::size_t read = offset_of(
-            source.array, {source.start[0] + a, source.start[1] + b, source.start[2] + c, source.start[3]});
+        const std::size_t read = offset_of(source.array, {source.start[0] + a, source.start[1] + b,
+                                                          source.start[2] + c, source.start[3]});
         const std::size_t written = offset_of(
-            target.array, {target.start[0] + a, target.start[1] + b, target.start[2] + c, target.start[3]});
+            target.array,
+            {target.start[0] + a, target.start[1] + b, target.start[2] + c, target.start[3]});
         std::memcpy(to.data() + written * element_bytes, from.data() + read * element_bytes, row);
       }
     }

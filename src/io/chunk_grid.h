@@ -45,8 +45,8 @@ struct ChunkGrid {
   [[nodiscard]] Index4 extent(std::int64_t index) const;
 };
 
-/// Throws ShapeError "WHERE: …" when the shape has not 1…4 axes, an axis below 1, a chunk outside 1…axis, or
-/// more bytes than can be addressed or than Blosc takes in one chunk.
+/// Throws ShapeError "WHERE: …" when the shape has not 1…4 axes, an axis below 1, a chunk outside
+/// 1…axis, or more bytes than can be addressed or than Blosc takes in one chunk.
 ChunkGrid make_chunk_grid(const ArrayShape& shape, const std::string& where);
 
 /// Four axes from up to four; missing leading ones are `fill`.

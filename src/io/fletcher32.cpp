@@ -6,8 +6,8 @@ namespace {
 
 constexpr std::uint64_t kModulus = 65535;
 
-/// `value` brought into 1…65535 (0 stays 0), as end-around-carry addition leaves it: a sum that is a multiple
-/// of 65535 reads 65535 unless every word was zero.
+/// `value` brought into 1…65535 (0 stays 0), as end-around-carry addition leaves it: a sum that is
+/// a multiple of 65535 reads 65535 unless every word was zero.
 std::uint32_t fold(std::uint64_t value) {
   const std::uint64_t rest = value % kModulus;
   return static_cast<std::uint32_t>(rest == 0 && value != 0 ? kModulus : rest);
@@ -16,7 +16,8 @@ std::uint32_t fold(std::uint64_t value) {
 }  // namespace
 
 std::uint32_t fletcher32(std::span<const std::byte> bytes) {
-  // 64-bit sums of 65535-limited words overflow only after 2^20 words or more, so they are folded that often.
+  // 64-bit sums of 65535-limited words overflow only after 2^20 words or more, so they are folded
+  // that often.
   constexpr std::size_t kWordsPerFold = std::size_t{1} << 20;
   std::uint64_t low = 0;
   std::uint64_t high = 0;

@@ -12,7 +12,8 @@ std::mutex& library_mutex() {
 }
 
 herr_t collect(unsigned depth, const H5E_error2_t* error, void* out) {
-  // The deepest entry says what happened, the next few where; the rest is HDF5 talking about itself.
+  // The deepest entry says what happened, the next few where; the rest is HDF5 talking about
+  // itself.
   constexpr unsigned kKept = 3;
   if (depth < kKept && error->desc != nullptr) {
     static_cast<std::vector<std::string>*>(out)->emplace_back(error->desc);
@@ -22,7 +23,12 @@ herr_t collect(unsigned depth, const H5E_error2_t* error, void* out) {
 
 }  // namespace
 
-Session::Session() : lock_(library_mutex()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+Session::Session() : lock_(library_mutex()) {
+  // A file that could not be flushed (full disk) stays half open inside HDF5 1.10, whose exit
+  // handler then crashes on it. hepar closes everything itself and needs no handler.
+  H5dont_atexit();
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 std::string take_error_text() {
   std::vector<std::string> reasons;

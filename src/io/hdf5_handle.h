@@ -1,5 +1,6 @@
 #pragma once
-// Nearly every raw HDF5 call of hepar is made through this header: one lock, one error check, owned ids.
+// Nearly every raw HDF5 call of hepar is made through this header: one lock, one error check, owned
+// ids.
 #include <hdf5.h>
 
 #include <mutex>
@@ -10,7 +11,8 @@
 
 namespace hepar::hdf5 {
 
-/// HDF5 is not thread-safe as Debian builds it: whoever holds a session may call it, and it prints nothing.
+/// HDF5 is not thread-safe as Debian builds it: whoever holds a session may call it, and it prints
+/// nothing.
 class Session {
  public:
   Session();
@@ -19,11 +21,12 @@ class Session {
   std::lock_guard<std::mutex> lock_;
 };
 
-/// What HDF5 itself says about the last failure, innermost reason first, and empties its error stack.
+/// What HDF5 itself says about the last failure, innermost reason first, and empties its error
+/// stack.
 std::string take_error_text();
 
-/// Returns `result` of the HDF5 function `call`; throws DataError "WHERE: CALL failed: …" when it is
-/// negative.
+/// Returns `result` of the HDF5 function `call`; throws DataError "WHERE: CALL failed: …" when it
+/// is negative.
 template <class Result>
 Result check(Result result, const std::string& where, const char* call) {
   if (result < 0) {
@@ -89,4 +92,5 @@ Properties make_properties(hid_t kind, const std::string& where);
 }  // namespace hepar::hdf5
 
 /// One checked HDF5 call: HEPAR_HDF5(where, H5Dopen2, file, name, H5P_DEFAULT).
-#define HEPAR_HDF5(where, function, ...) ::hepar::hdf5::check(function(__VA_ARGS__), where, #function)
+#define HEPAR_HDF5(where, function, ...) \
+  ::hepar::hdf5::check(function(__VA_ARGS__), where, #function)

@@ -10,8 +10,8 @@
 
 namespace hepar {
 
-/// One JSON object whose fields are read strictly: the right type, in range, finite. Everything throws
-/// DataError "WHERE: key 'k': wanted …, found …". Refers to the JSON, which must outlive it.
+/// One JSON object whose fields are read strictly: the right type, in range, finite. Everything
+/// throws DataError "WHERE: key 'k': wanted …, found …". Refers to the JSON, which must outlive it.
 class JsonFields {
  public:
   /// Limits of an integer, both allowed.

@@ -13,7 +13,8 @@ namespace hepar {
 namespace {
 
 constexpr int kFormat = 1;
-/// How far an axis may be from length 1 and two axes from a right angle: headers hold single precision.
+/// How far an axis may be from length 1 and two axes from a right angle: headers hold single
+/// precision.
 constexpr double kAxisTolerance = 1e-3;
 
 double dot(const WorldMm& p, const WorldMm& q) { return p.r * q.r + p.a * q.a + p.s * q.s; }
@@ -77,10 +78,11 @@ SequenceRecord sequence_from_json(const Json& json, const std::string& outer) {
 }
 
 Json to_json(const CaseRecord& record) {
-  Json json{{"id", record.id},         {"patient", record.patient}, {"domain", record.domain},
-            {"hospital", record.hospital}, {"vendor", record.vendor},   {"split", record.split},
-            {"stage", nullptr},        {"label", record.label},     {"shard", record.shard},
-            {"sequences", Json::array()}};
+  Json json{{"id", record.id},         {"patient", record.patient},
+            {"domain", record.domain}, {"hospital", record.hospital},
+            {"vendor", record.vendor}, {"split", record.split},
+            {"stage", nullptr},        {"label", record.label},
+            {"shard", record.shard},   {"sequences", Json::array()}};
   if (record.stage) {
     json["stage"] = *record.stage;
   }
@@ -203,12 +205,9 @@ Grid grid_from_json(const Json& json, const std::string& where) {
 }
 
 Json to_json(const Manifest& manifest) {
-  Json json{{"format", manifest.format},
-            {"tool_version", manifest.tool_version},
-            {"source", manifest.source},
-            {"labels", Json::object()},
-            {"cases", Json::array()},
-            {"shards", Json::array()},
+  Json json{{"format", manifest.format}, {"tool_version", manifest.tool_version},
+            {"source", manifest.source}, {"labels", Json::object()},
+            {"cases", Json::array()},    {"shards", Json::array()},
             {"excluded", Json::array()}};
   for (const auto& [label, value] : manifest.labels) {
     json["labels"][label] = value;

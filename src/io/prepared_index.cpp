@@ -35,10 +35,10 @@ void check_cases(const std::vector<PreparedCase>& cases, const std::string& wher
   std::set<std::pair<int, int>> places;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const std::string place = where + ": case '" + cases[i].id + "'";
-    require<DataError>(cases[i].slope.size() == cases.front().slope.size(),
-                       place + ": key 'slope': wanted " + std::to_string(cases.front().slope.size()) +
-                           " channels as the first case, found " +
-                           std::to_string(cases[i].slope.size()));
+    require<DataError>(
+        cases[i].slope.size() == cases.front().slope.size(),
+        place + ": key 'slope': wanted " + std::to_string(cases.front().slope.size()) +
+            " channels as the first case, found " + std::to_string(cases[i].slope.size()));
     require<DataError>(places.emplace(cases[i].shard, cases[i].position).second,
                        place + ": key 'position': another case is at this place of shard " +
                            std::to_string(cases[i].shard));

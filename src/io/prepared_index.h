@@ -6,8 +6,8 @@
 
 namespace hepar {
 
-/// prepared.json and plan.yaml of a set. Throws DataError naming file and field, also when plan.yaml is not the
-/// one the set was prepared with.
+/// prepared.json and plan.yaml of a set. Throws DataError naming file and field, also when
+/// plan.yaml is not the one the set was prepared with.
 PreparedIndex read_prepared_index(const std::filesystem::path& folder);
 
 /// "/cases/<position>/" and what follows.

@@ -84,7 +84,8 @@ void read_geometry(const JsonFields& fields, PreparedCase& record) {
   const std::vector<std::int64_t> start = crop.integers("start", 3, {0, kMaxAxis});
   record.crop = {{start[0], start[1], start[2]}, size_from_json(crop, "size")};
   for (int axis = 0; axis < 3; ++axis) {
-    const std::int64_t whole = record.canonical.size[record.transpose[static_cast<std::size_t>(axis)]];
+    const std::int64_t whole =
+        record.canonical.size[record.transpose[static_cast<std::size_t>(axis)]];
     if (record.crop.start[axis] + record.crop.size[axis] > whole) {
       fields.fail("crop", "a box inside the transposed canonical grid");
     }
@@ -94,10 +95,11 @@ void read_geometry(const JsonFields& fields, PreparedCase& record) {
 }  // namespace
 
 Json to_json(const PreparedCase& record) {
-  Json json{{"id", record.id},           {"case_id", record.case_id}, {"sequence", record.sequence},
-            {"patient", record.patient}, {"domain", record.domain},   {"split", record.split},
-            {"stage", nullptr},          {"label", record.label},     {"size", to_json(record.size)},
-            {"slope", record.slope},     {"intercept", record.intercept}};
+  Json json{
+      {"id", record.id},           {"case_id", record.case_id},    {"sequence", record.sequence},
+      {"patient", record.patient}, {"domain", record.domain},      {"split", record.split},
+      {"stage", nullptr},          {"label", record.label},        {"size", to_json(record.size)},
+      {"slope", record.slope},     {"intercept", record.intercept}};
   if (record.stage) {
     json["stage"] = *record.stage;
   }

@@ -63,10 +63,10 @@ void for_each_row(const Overlap& overlap, const Index4& chunk, SizeVox box, cons
       const std::int64_t from =
           ((overlap.in_chunk[1] + z) * chunk[2] + overlap.in_chunk[2] + y) * chunk[3] +
           overlap.in_chunk[3];
-      const std::int64_t to = ((in_box[1] + overlap.in_box[1] + z) * box.y + in_box[2] +
-                               overlap.in_box[2] + y) *
-                                  box.x +
-                              in_box[3] + overlap.in_box[3];
+      const std::int64_t to =
+          ((in_box[1] + overlap.in_box[1] + z) * box.y + in_box[2] + overlap.in_box[2] + y) *
+              box.x +
+          in_box[3] + overlap.in_box[3];
       row(from, to, overlap.extent[3]);
     }
   }
@@ -101,7 +101,8 @@ struct PreparedSet::Impl {
   std::uint64_t next_key = 0;
 
   void open_case(const PreparedCase& record);
-  CaseArray open_array(const PreparedCase& record, const std::string& name, const ArrayShape& wanted);
+  CaseArray open_array(const PreparedCase& record, const std::string& name,
+                       const ArrayShape& wanted);
   template <class Row>
   void read(const CaseArray& array, std::int64_t channel, const BoxVox& box, const Row& row) const;
   void read_image(std::size_t index, const BoxVox& box, std::span<float> image) const;
@@ -130,9 +131,9 @@ void PreparedSet::Impl::open_case(const PreparedCase& record) {
   const auto channels = static_cast<std::int64_t>(record.slope.size());
   images.push_back(
       open_array(record, "image", {{channels, size.z, size.y, size.x}, {}, VoxelType::kInt16}));
-  require<DataError>(images.back().grid.chunk[0] == 1,
-                     images.back().shard->path().string() + ":" + images.back().dataset +
-                         ": wanted one channel a chunk");
+  require<DataError>(images.back().grid.chunk[0] == 1, images.back().shard->path().string() + ":" +
+                                                           images.back().dataset +
+                                                           ": wanted one channel a chunk");
   labels.emplace_back();
   if (!record.has_labels) {
     return;
@@ -232,8 +233,9 @@ void PreparedSet::Impl::load_foreground(std::size_t index) const {
       const OffsetVox at{rows[i], rows[i + 1], rows[i + 2]};
       for (int axis = 0; axis < 3; ++axis) {
         require<DataError>(at[axis] >= 0 && at[axis] < record.size[axis],
-                           shard.path().string() + ":" + dataset + ": row " + std::to_string(i / 3) +
-                               " lies outside the case '" + record.id + "'");
+                           shard.path().string() + ":" + dataset + ": row " +
+                               std::to_string(i / 3) + " lies outside the case '" + record.id +
+                               "'");
       }
       positions.push_back(at);
     }
@@ -267,7 +269,8 @@ std::string PreparedSet::hash() const {
   // Not the shard and position: the same data in other shards are the same data.
   Json identity = Json::array();
   for (const PreparedCase& record : cases()) {
-    identity.push_back({record.id, record.image_hash, record.labels_hash, record.slope, record.intercept});
+    identity.push_back(
+        {record.id, record.image_hash, record.labels_hash, record.slope, record.intercept});
   }
   return to_hex(xxh64(identity.dump()));
 }

@@ -36,8 +36,8 @@ std::vector<std::int8_t> narrow_labels(std::span<const std::int16_t> labels, Pre
   std::array<std::int64_t, 128> counts{};
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::int16_t label = labels[i];
-    require<DataError>(label >= -1 && label <= 127, where + ": label " + std::to_string(label) +
-                                                        ", wanted −1 (outside) to 127");
+    require<DataError>(label >= -1 && label <= 127,
+                       where + ": label " + std::to_string(label) + ", wanted −1 (outside) to 127");
     stored[i] = static_cast<std::int8_t>(label);
     if (label >= 0) {
       ++counts[static_cast<std::size_t>(label)];
@@ -51,8 +51,8 @@ std::vector<std::int8_t> narrow_labels(std::span<const std::int16_t> labels, Pre
   return stored;
 }
 
-/// Positions of `label` chosen without replacement by selection sampling (Knuth, TAOCP 3.4.2, algorithm S):
-/// one pass, the result in memory order. Rows of (z, y, x).
+/// Positions of `label` chosen without replacement by selection sampling (Knuth, TAOCP 3.4.2,
+/// algorithm S): one pass, the result in memory order. Rows of (z, y, x).
 std::vector<std::int32_t> draw_foreground(std::span<const std::int8_t> labels,
                                           const PreparedCase& record, int label) {
   RandomStream random({kForegroundSeed, Purpose::kForegroundIndex, xxh64(record.id),
@@ -98,8 +98,8 @@ Quantisation quantisation_of(std::span<const float> values, const std::string& w
   float low = std::numeric_limits<float>::infinity();
   float high = -std::numeric_limits<float>::infinity();
   for (std::size_t i = 0; i < values.size(); ++i) {
-    require<DataError>(std::isfinite(values[i]), where + ": voxel " + std::to_string(i) +
-                                                     " is not a finite number");
+    require<DataError>(std::isfinite(values[i]),
+                       where + ": voxel " + std::to_string(i) + " is not a finite number");
     low = std::min(low, values[i]);
     high = std::max(high, values[i]);
   }
@@ -147,8 +147,8 @@ void PreparedShardWriter::Impl::write_image(const PreparedSample& sample, Prepar
   std::vector<std::int16_t> stored;
   stored.reserve(sample.channels.size() * static_cast<std::size_t>(count(record.size)));
   for (std::size_t channel = 0; channel < sample.channels.size(); ++channel) {
-    const Quantisation code = quantisation_of(sample.channels[channel],
-                                              place + ": channel " + std::to_string(channel));
+    const Quantisation code =
+        quantisation_of(sample.channels[channel], place + ": channel " + std::to_string(channel));
     const std::vector<std::int16_t> part = quantise(sample.channels[channel], code);
     stored.insert(stored.end(), part.begin(), part.end());
     record.slope.push_back(code.slope);
@@ -188,8 +188,8 @@ void PreparedShardWriter::Impl::write_labels(const PreparedSample& sample, Prepa
 PreparedShardWriter::PreparedShardWriter(const Options& options) {
   make_writable_directory(options.folder / "shards");
   const std::filesystem::path path = options.folder / shard_file_name(options.shard);
-  impl_ = std::unique_ptr<Impl>(new Impl{ShardWriter(path, Compressor::kLz4, options.threads),
-                                         path.string(), options.shard});
+  impl_ = std::unique_ptr<Impl>(
+      new Impl{ShardWriter(path, Compressor::kLz4, options.threads), path.string(), options.shard});
 }
 
 PreparedShardWriter::~PreparedShardWriter() = default;

@@ -23,7 +23,7 @@ constexpr const char* kMetadataKey = "__metadata__";
 /// Bytes of one element, 0 when the dtype is unknown.
 std::int64_t element_bytes(const std::string& dtype) {
   static const std::map<std::string, std::int64_t> kSizes{
-      {"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4},  {"F16", 2},
+      {"F64", 8},  {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4}, {"F16", 2},
       {"BF16", 2}, {"I16", 2}, {"U16", 2}, {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
   const auto found = kSizes.find(dtype);
   return found == kSizes.end() ? 0 : found->second;
@@ -72,9 +72,8 @@ std::string make_header(const std::vector<RawTensor>& tensors,
     require<ShapeError>(tensor_bytes(tensor) == bytes,
                         place + ": its shape wants " + std::to_string(tensor_bytes(tensor)) +
                             " bytes, found " + std::to_string(bytes));
-    header[tensor.name] = {{"dtype", tensor.dtype},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {begin, begin + bytes}}};
+    header[tensor.name] = {
+        {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {begin, begin + bytes}}};
     begin += bytes;
   }
   std::string text = header.dump();
@@ -124,8 +123,8 @@ std::map<std::string, std::string> read_metadata(const nlohmann::json& json,
   return metadata;
 }
 
-/// Tensors must fill the data part without gap or overlap: what the format asks, and it leaves no room to hide
-/// anything.
+/// Tensors must fill the data part without gap or overlap: what the format asks, and it leaves no
+/// room to hide anything.
 void attach_data(std::vector<Entry>& entries, std::span<const std::byte> data,
                  const std::string& where) {
   std::sort(entries.begin(), entries.end(), [](const Entry& p, const Entry& q) {
@@ -137,24 +136,27 @@ void attach_data(std::vector<Entry>& entries, std::span<const std::byte> data,
     const std::string place = where + ": tensor '" + entry.tensor.name + "'";
     require<DataError>(entry.end <= size, place + ": reaches to byte " + std::to_string(entry.end) +
                                               " of " + std::to_string(size));
-    require<DataError>(entry.begin == next,
-                       place + (entry.begin < next ? ": overlaps the one before it" : ": follows a gap") +
-                           " (starts at byte " + std::to_string(entry.begin) + ", wanted " +
-                           std::to_string(next) + ")");
-    entry.tensor.data =
-        data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - next));
+    require<DataError>(
+        entry.begin == next,
+        place + (entry.begin < next ? ": overlaps the one before it" : ": follows a gap") +
+            " (starts at byte " + std::to_string(entry.begin) + ", wanted " + std::to_string(next) +
+            ")");
+    entry.tensor.data = data.subspan(static_cast<std::size_t>(entry.begin),
+                                     static_cast<std::size_t>(entry.end - next));
     next = entry.end;
   }
-  require<DataError>(next == size, where + ": " + std::to_string(size - next) +
-                                       " bytes after the last tensor");
+  require<DataError>(next == size,
+                     where + ": " + std::to_string(size - next) + " bytes after the last tensor");
 }
 
-/// Parses the header; names given twice are refused (a JSON parser would keep one of them silently). Not our
-/// ordered Json: its objects are searched linearly, which a hostile header with a million names would exploit.
+/// Parses the header; names given twice are refused (a JSON parser would keep one of them
+/// silently). Not our ordered Json: its objects are searched linearly, which a hostile header with
+/// a million names would exploit.
 nlohmann::json parse_header(std::span<const std::byte> header, const std::string& where) {
   const char* text = reinterpret_cast<const char*>(header.data());
   std::set<std::string> names;
-  const auto callback = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+  const auto callback = [&](int depth, nlohmann::json::parse_event_t event,
+                            nlohmann::json& parsed) {
     constexpr int kMaxDepth = 8;
     require<DataError>(depth <= kMaxDepth, where + ": its header is nested too deeply");
     if (event == nlohmann::json::parse_event_t::key && depth == 1) {
@@ -203,8 +205,8 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
                          " bytes, too short for a safetensors header");
   const std::uint64_t length = little_endian(file.bytes);
   require<DataError>(length <= kMaxHeader && length <= file.bytes.size() - kLengthBytes,
-                     where + ": its header wants " + std::to_string(length) + " bytes of a file of " +
-                         std::to_string(file.bytes.size()));
+                     where + ": its header wants " + std::to_string(length) +
+                         " bytes of a file of " + std::to_string(file.bytes.size()));
   const std::span<const std::byte> all(file.bytes);
   const nlohmann::json header = parse_header(all.subspan(kLengthBytes, length), where);
   require<DataError>(header.is_object(), where + ": its header is not a JSON object");

@@ -24,8 +24,8 @@ struct Pipeline {
   std::optional<unsigned> fletcher;
 };
 
-/// Superblocks 0 and 1 are the old format, whose metadata have no checksums and whose damage HDF5 1.10 does
-/// not always survive.
+/// Superblocks 0 and 1 are the old format, whose metadata have no checksums and whose damage
+/// HDF5 1.10 does not always survive.
 void check_signature(const std::filesystem::path& path, const FileDescriptor& file) {
   constexpr std::array<unsigned char, 8> kSignature{0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
   std::array<unsigned char, 9> head{};
@@ -49,9 +49,9 @@ herr_t collect_dataset(hid_t /*root*/, const char* name, const H5O_info_t* info,
 VoxelType read_type(hid_t dataset, const std::string& where) {
   const hdf5::Type type(HEPAR_HDF5(where, H5Dget_type, dataset));
   for (const VoxelType known :
-       {VoxelType::kUint8, VoxelType::kInt8, VoxelType::kUint16, VoxelType::kInt16, VoxelType::kUint32,
-        VoxelType::kInt32, VoxelType::kUint64, VoxelType::kInt64, VoxelType::kFloat32,
-        VoxelType::kFloat64}) {
+       {VoxelType::kUint8, VoxelType::kInt8, VoxelType::kUint16, VoxelType::kInt16,
+        VoxelType::kUint32, VoxelType::kInt32, VoxelType::kUint64, VoxelType::kInt64,
+        VoxelType::kFloat32, VoxelType::kFloat64}) {
     if (HEPAR_HDF5(where, H5Tequal, type.get(), hdf5::disk_type(known)) > 0) {
       return known;
     }
@@ -145,11 +145,11 @@ IndexedArray index_array(hid_t shard, const std::string& name, std::uint64_t fil
     const ChunkPlace place =
         read_place(dataset.get(), array.grid.origin(i), array.grid.rank, pipeline, where);
     // A chunk never written would silently read as zeros.
-    require<DataError>(place.bytes > 0 && place.bytes <= file_bytes &&
-                           place.address <= file_bytes - place.bytes,
-                       where + ": chunk " + std::to_string(i) + " of " + std::to_string(n) +
-                           (place.bytes == 0 ? " is missing" : " lies outside the file") +
-                           "; the shard is incomplete");
+    require<DataError>(
+        place.bytes > 0 && place.bytes <= file_bytes && place.address <= file_bytes - place.bytes,
+        where + ": chunk " + std::to_string(i) + " of " + std::to_string(n) +
+            (place.bytes == 0 ? " is missing" : " lies outside the file") +
+            "; the shard is incomplete");
     array.chunks.push_back(place);
   }
   return array;
@@ -159,7 +159,8 @@ IndexedArray index_array(hid_t shard, const std::string& name, std::uint64_t fil
 
 FileDescriptor::FileDescriptor(const std::filesystem::path& path)
     : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-  require<DataError>(descriptor_ >= 0, path.string() + ": cannot be opened: " + std::strerror(errno));
+  require<DataError>(descriptor_ >= 0,
+                     path.string() + ": cannot be opened: " + std::strerror(errno));
   struct stat status {};
   if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(descriptor_);

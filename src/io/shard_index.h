@@ -43,9 +43,9 @@ struct IndexedArray {
   std::vector<ChunkPlace> chunks;  ///< in the grid's order
 };
 
-/// Every array of a shard. The only part of reading that calls HDF5. Throws DataError naming file and array:
-/// not HDF5, an old file format without checksums, another filter, an unknown type, a chunk that is missing
-/// or lies outside the file.
+/// Every array of a shard. The only part of reading that calls HDF5. Throws DataError naming file
+/// and array: not HDF5, an old file format without checksums, another filter, an unknown type, a
+/// chunk that is missing or lies outside the file.
 std::map<std::string, IndexedArray> index_shard(const std::filesystem::path& path,
                                                 const FileDescriptor& file);
 

@@ -17,9 +17,9 @@ struct ShardReader::Impl {
 
   [[nodiscard]] const IndexedArray& find(const std::string& dataset) const {
     const auto found = arrays.find(dataset);
-    require<DataError>(found != arrays.end(),
-                       path.string() + ": no array '" + dataset + "' among its " +
-                           std::to_string(arrays.size()) + "; was the shard written by another run?");
+    require<DataError>(found != arrays.end(), path.string() + ": no array '" + dataset +
+                                                  "' among its " + std::to_string(arrays.size()) +
+                                                  "; was the shard written by another run?");
     return found->second;
   }
 
@@ -57,10 +57,11 @@ std::int64_t ShardReader::chunk_count(const std::string& dataset) const {
 void ShardReader::read_chunk(const std::string& dataset, std::int64_t chunk,
                              std::span<std::byte> out) const {
   const IndexedArray& array = impl_->find(dataset);
-  require<ShapeError>(chunk >= 0 && chunk < array.grid.chunks() && out.size() == array.grid.chunk_bytes(),
-                      impl_->path.string() + ":" + dataset + ": chunk " + std::to_string(chunk) + " of " +
-                          std::to_string(array.grid.chunks()) + " into " + std::to_string(out.size()) +
-                          " bytes, wanted " + std::to_string(array.grid.chunk_bytes()));
+  require<ShapeError>(
+      chunk >= 0 && chunk < array.grid.chunks() && out.size() == array.grid.chunk_bytes(),
+      impl_->path.string() + ":" + dataset + ": chunk " + std::to_string(chunk) + " of " +
+          std::to_string(array.grid.chunks()) + " into " + std::to_string(out.size()) +
+          " bytes, wanted " + std::to_string(array.grid.chunk_bytes()));
   decode_chunk(impl_->source(dataset), array, chunk, out);
 }
 
@@ -102,8 +103,8 @@ void ShardReader::read_box(const std::string& dataset, std::span<const std::int6
   for_each_index(first, last, [&](const Index4& at) {
     decode_chunk(impl_->source(dataset), array, grid.index_of(at), decoded);
     const Overlap overlap = overlap_of(grid, at, {low, extent});
-    copy_block(decoded, {grid.chunk, overlap.in_chunk}, out, {extent, overlap.in_box}, overlap.extent,
-               grid.element_bytes);
+    copy_block(decoded, {grid.chunk, overlap.in_chunk}, out, {extent, overlap.in_box},
+               overlap.extent, grid.element_bytes);
   });
 }
 

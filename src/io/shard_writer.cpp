@@ -61,8 +61,8 @@ hdf5::Dataset create_dataset(hid_t file, const NewDataset& wanted, const std::st
   hdf5::Properties creation = hdf5::make_properties(H5P_DATASET_CREATE, where);
   HEPAR_HDF5(where, H5Pset_obj_track_times, creation.get(), false);
   HEPAR_HDF5(where, H5Pset_chunk, creation.get(), rank, chunk.data());
-  HEPAR_HDF5(where, H5Pset_filter, creation.get(), blosc::kFilterId, H5Z_FLAG_OPTIONAL, values.size(),
-             values.data());
+  HEPAR_HDF5(where, H5Pset_filter, creation.get(), blosc::kFilterId, H5Z_FLAG_OPTIONAL,
+             values.size(), values.data());
   // Blosc 1 has no checksum of its own: a flipped bit could decode to other voxels unseen.
   HEPAR_HDF5(where, H5Pset_fletcher32, creation.get());
   const hdf5::Space space(HEPAR_HDF5(where, H5Screate_simple, rank, size.data(), nullptr));
@@ -166,8 +166,8 @@ std::string ShardWriter::write(const std::string& dataset, const ArrayShape& sha
     });
     const hdf5::Session session;
     for (std::int64_t i = 0; i < n; ++i) {
-      write_chunk(target.handle.get(), grid.origin(first + i), grid.rank, stored[static_cast<std::size_t>(i)],
-                  where);
+      write_chunk(target.handle.get(), grid.origin(first + i), grid.rank,
+                  stored[static_cast<std::size_t>(i)], where);
     }
   }
   return to_hex(xxh64(data));
@@ -180,12 +180,14 @@ void ShardWriter::close() {
     {
       const hdf5::Session session;
       HEPAR_HDF5(where, H5Fflush, impl_->file.get(), H5F_SCOPE_LOCAL);
-      require<DataError>(impl_->file.close(), where + ": H5Fclose failed: " + hdf5::take_error_text());
+      require<DataError>(impl_->file.close(),
+                         where + ": H5Fclose failed: " + hdf5::take_error_text());
     }
     sync_path(impl_->temporary);
     std::error_code error;
     fs::rename(impl_->temporary, impl_->path, error);
-    require<DataError>(!error, where + ": cannot be renamed from its temporary name: " + error.message());
+    require<DataError>(!error,
+                       where + ": cannot be renamed from its temporary name: " + error.message());
     sync_path(impl_->path.has_parent_path() ? impl_->path.parent_path() : fs::path("."));
   } catch (...) {
     impl_->discard();

@@ -63,8 +63,9 @@ class PreparedSet {
   [[nodiscard]] std::string hash() const;              ///< of all arrays: identifies the data
 
   /// image: C·count(box.size) floats (real, normalised values), labels: count(box.size) or empty.
-  /// The box may reach outside the case: there image = 0 and labels = −1 (nnU-Net's padding). A case without
-  /// labels gives −1 everywhere. Throws ShapeError on spans of another length, DataError on a damaged chunk.
+  /// The box may reach outside the case: there image = 0 and labels = −1 (nnU-Net's padding). A
+  /// case without labels gives −1 everywhere. Throws ShapeError on spans of another length,
+  /// DataError on a damaged chunk.
   void read_patch(std::size_t index, const BoxVox& box, std::span<float> image,
                   std::span<std::int16_t> labels) const;
 
