@@ -26,12 +26,13 @@ class PatchLoader {
   struct Options {
     std::vector<SlotRange> micro_batches;
     std::int64_t first_step = 0;
-    int threads = 1;
-    int prefetch_steps = 2;
+    int threads = 1;         ///< that read and augment
+    int prefetch_steps = 2;  ///< steps made ahead, the one being waited for included
     std::uint64_t seed = 0;
     AugmentTask task;
     AugmentationConfig augmentation;
   };
+  /// `set` and `sampler` must outlive the loader.
   PatchLoader(const PreparedSet& set, const PatchSampler& sampler, Options options);
   ~PatchLoader();
   PatchLoader(const PatchLoader&) = delete;
@@ -39,7 +40,8 @@ class PatchLoader {
   PatchLoader(PatchLoader&&) = delete;
   PatchLoader& operator=(PatchLoader&&) = delete;
 
-  /// The micro-batches of the next step, in slot order.
+  /// The micro-batches of the next step, in slot order, as fresh CPU tensors. After an error every
+  /// further call throws the same one.
   std::vector<SegmentationBatch> next();
 
  private:

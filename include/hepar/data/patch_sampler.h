@@ -31,10 +31,14 @@ class PatchSampler {
     SizeVox loader_patch;  ///< what is cut before spatial augmentation, >= patch
     SamplingConfig sampling;
   };
-  /// `case_indices`: the cases that may be drawn. Throws ConfigError when empty or none has a
-  /// label.
+  /// `case_indices`: the cases that may be drawn. `set` must outlive the sampler. Throws ConfigError
+  /// when there is none, or one has no labels: its patches would train as background.
   PatchSampler(const PreparedSet& set, std::vector<std::size_t> case_indices, Options options);
 
+  /// Thread-safe. The box may start at −ceil(pad/2) to size + ceil(pad/2) − loader patch, where pad
+  /// is loader_patch − patch, or loader_patch − size where that is more. Forced: a class uniformly
+  /// among those present, one of its stored voxels uniformly, the patch centred there with only the
+  /// lower bound held. A case without foreground gives a uniform position.
   [[nodiscard]] PatchRequest at(std::int64_t step, std::int64_t slot) const;
 
  private:

@@ -1,0 +1,219 @@
+#include "hepar/data/patch_loader.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "hepar/core/error.h"
+#include "hepar/core/random.h"
+
+namespace hepar {
+
+namespace {
+
+/// The same kind of error with the place in front.
+std::exception_ptr with_place(const std::string& place) {
+  try {
+    throw;
+  } catch (const DataError& e) {
+    return std::make_exception_ptr(DataError(place + e.what()));
+  } catch (const ConfigError& e) {
+    return std::make_exception_ptr(ConfigError(place + e.what()));
+  } catch (const Error& e) {
+    return std::make_exception_ptr(Error(place + e.what(), e.code()));
+  } catch (const std::exception& e) {
+    return std::make_exception_ptr(Error(place + e.what()));
+  }
+}
+
+/// One step in the making: its patches in slot order.
+struct PendingStep {
+  std::vector<Patch> patches;
+  std::vector<std::exception_ptr> errors;
+  std::size_t started = 0;
+  std::size_t finished = 0;
+};
+
+SegmentationBatch stack(std::span<const Patch> patches) {
+  const Patch& first = patches.front();
+  const auto n = static_cast<std::int64_t>(patches.size());
+  const SizeVox size = first.size;
+  SegmentationBatch batch{
+      at::empty({n, first.channels, size.z, size.y, size.x}, at::kFloat),
+      at::empty({n, size.z, size.y, size.x}, at::kLong),
+  };
+  auto* image = batch.image.mutable_data_ptr<float>();
+  auto* labels = batch.labels.mutable_data_ptr<std::int64_t>();
+  for (const Patch& patch : patches) {
+    require<ShapeError>(patch.size == size && patch.image.size() == first.image.size() &&
+                            patch.labels.size() == first.labels.size(),
+                        "PatchLoader: patches of one micro-batch differ in size");
+    image = std::copy(patch.image.begin(), patch.image.end(), image);
+    labels = std::copy(patch.labels.begin(), patch.labels.end(), labels);
+  }
+  return batch;
+}
+
+}  // namespace
+
+struct PatchLoader::Impl {
+  Impl(const PreparedSet& prepared, const PatchSampler& patches, Options loader_options)
+      : set(prepared), sampler(patches), options(std::move(loader_options)) {
+    for (const SlotRange& range : options.micro_batches) {
+      for (std::int64_t i = 0; i < range.count; ++i) {
+        slots.push_back(range.first + i);
+      }
+    }
+    depth = static_cast<std::size_t>(std::max(1, options.prefetch_steps));
+    next_step = options.first_step;
+  }
+
+  const PreparedSet& set;
+  const PatchSampler& sampler;
+  Options options;
+  std::vector<std::int64_t> slots;  ///< of this rank, in order
+  std::size_t depth;
+
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::int64_t next_step;             ///< the step at the front of `pending`
+  std::deque<PendingStep> pending;    ///< consecutive steps; references stay valid at both ends
+  std::exception_ptr failed;          ///< set once; then nothing more is made
+  std::vector<std::jthread> workers;  ///< last: joined before what they use goes
+
+  /// A patch to make: claimed in (step, slot) order.
+  struct Work {
+    PendingStep* target = nullptr;
+    std::size_t index = 0;
+    std::int64_t step = 0;
+  };
+
+  void run(const std::stop_token& stop);
+  bool claim(const std::stop_token& stop, Work& work);
+  bool find_unclaimed(Work& work);
+  Patch make(std::int64_t step, std::int64_t slot);
+};
+
+/// Opens a further step when those under way are all claimed and fewer than `depth`. Caller holds
+/// the lock.
+bool PatchLoader::Impl::find_unclaimed(Work& work) {
+  std::size_t ahead = 0;
+  while (ahead < pending.size() && pending[ahead].started == slots.size()) {
+    ++ahead;
+  }
+  if (ahead == depth || failed) {
+    return false;
+  }
+  if (ahead == pending.size()) {
+    PendingStep& fresh = pending.emplace_back();
+    fresh.patches.resize(slots.size());
+    fresh.errors.resize(slots.size());
+  }
+  PendingStep& target = pending[ahead];
+  work = {&target, target.started++, next_step + static_cast<std::int64_t>(ahead)};
+  return true;
+}
+
+bool PatchLoader::Impl::claim(const std::stop_token& stop, Work& work) {
+  std::unique_lock lock(mutex);
+  return changed.wait(lock, stop, [&] { return find_unclaimed(work); });
+}
+
+Patch PatchLoader::Impl::make(std::int64_t step, std::int64_t slot) {
+  std::string place = "step " + std::to_string(step) + ", slot " + std::to_string(slot) + ": ";
+  try {
+    const PatchRequest request = sampler.at(step, slot);
+    place = "case '" + set.cases()[request.case_index].id + "', " + place;
+    Patch loaded;
+    loaded.channels = set.channels();
+    loaded.size = request.box.size;
+    const auto voxels = static_cast<std::size_t>(count(loaded.size));
+    loaded.image.resize(voxels * static_cast<std::size_t>(loaded.channels));
+    loaded.labels.resize(voxels);
+    set.read_patch(request.case_index, request.box, loaded.image, loaded.labels);
+    if (!options.augmentation.enabled) {
+      return centre_crop(loaded, options.task);
+    }
+    RandomStream random({options.seed, Purpose::kAugmentation, static_cast<std::uint64_t>(step),
+                         static_cast<std::uint32_t>(slot)});
+    return augment(std::move(loaded), options.task, options.augmentation, random);
+  } catch (...) {
+    std::rethrow_exception(with_place(place));
+  }
+}
+
+void PatchLoader::Impl::run(const std::stop_token& stop) {
+  Work work;
+  while (claim(stop, work)) {
+    // The target stays where it is: a step leaves the deque only when all its patches are finished.
+    try {
+      work.target->patches[work.index] = make(work.step, slots[work.index]);
+    } catch (...) {
+      work.target->errors[work.index] = std::current_exception();
+    }
+    {
+      const std::scoped_lock lock(mutex);
+      ++work.target->finished;
+    }
+    changed.notify_all();
+  }
+}
+
+PatchLoader::PatchLoader(const PreparedSet& set, const PatchSampler& sampler, Options options)
+    : impl_(std::make_unique<Impl>(set, sampler, std::move(options))) {
+  require<ConfigError>(!impl_->slots.empty(), "PatchLoader: this rank has no slot to load");
+  for (int i = 0; i < std::max(1, impl_->options.threads); ++i) {
+    impl_->workers.emplace_back(
+        [this_impl = impl_.get()](const std::stop_token& stop) { this_impl->run(stop); });
+  }
+}
+
+PatchLoader::~PatchLoader() {
+  // All are asked before the first is waited for.
+  for (std::jthread& worker : impl_->workers) {
+    worker.request_stop();
+  }
+}
+
+std::vector<SegmentationBatch> PatchLoader::next() {
+  Impl& impl = *impl_;
+  PendingStep done;
+  {
+    std::unique_lock lock(impl.mutex);
+    impl.changed.wait(lock, [&] {
+      return impl.failed ||
+             (!impl.pending.empty() && impl.pending.front().finished == impl.slots.size());
+    });
+    if (impl.failed) {
+      std::rethrow_exception(impl.failed);
+    }
+    done = std::move(impl.pending.front());
+    impl.pending.pop_front();
+    ++impl.next_step;
+    // The first error in slot order, whichever worker was quicker.
+    const auto error = std::find_if(done.errors.begin(), done.errors.end(),
+                                    [](const std::exception_ptr& e) { return e != nullptr; });
+    impl.failed = error == done.errors.end() ? nullptr : *error;
+  }
+  impl.changed.notify_all();
+  if (impl.failed) {
+    std::rethrow_exception(impl.failed);
+  }
+  std::vector<SegmentationBatch> batches;
+  auto first = done.patches.cbegin();
+  for (const SlotRange& range : impl.options.micro_batches) {
+    batches.push_back(stack({first, static_cast<std::size_t>(range.count)}));
+    first += range.count;
+  }
+  return batches;
+}
+
+}  // namespace hepar
