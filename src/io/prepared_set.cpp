@@ -232,10 +232,10 @@ void PreparedSet::Impl::load_foreground(std::size_t index) const {
     for (std::size_t i = 0; i + 2 < rows.size(); i += 3) {
       const OffsetVox at{rows[i], rows[i + 1], rows[i + 2]};
       for (int axis = 0; axis < 3; ++axis) {
-        require<DataError>(at[axis] >= 0 && at[axis] < record.size[axis],
-                           shard.path().string() + ":" + dataset + ": row " +
-                               std::to_string(i / 3) + " lies outside the case '" + record.id +
-                               "'");
+        if (at[axis] < 0 || at[axis] >= record.size[axis]) {
+          throw DataError(shard.path().string() + ":" + dataset + ": row " + std::to_string(i / 3) +
+                          " lies outside the case '" + record.id + "'");
+        }
       }
       positions.push_back(at);
     }

@@ -36,8 +36,9 @@ std::vector<std::int8_t> narrow_labels(std::span<const std::int16_t> labels, Pre
   std::array<std::int64_t, 128> counts{};
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::int16_t label = labels[i];
-    require<DataError>(label >= -1 && label <= 127,
-                       where + ": label " + std::to_string(label) + ", wanted −1 (outside) to 127");
+    if (label < -1 || label > 127) {  // not require(): it would build its text for every voxel
+      throw DataError(where + ": label " + std::to_string(label) + ", wanted −1 (outside) to 127");
+    }
     stored[i] = static_cast<std::int8_t>(label);
     if (label >= 0) {
       ++counts[static_cast<std::size_t>(label)];
@@ -98,8 +99,9 @@ Quantisation quantisation_of(std::span<const float> values, const std::string& w
   float low = std::numeric_limits<float>::infinity();
   float high = -std::numeric_limits<float>::infinity();
   for (std::size_t i = 0; i < values.size(); ++i) {
-    require<DataError>(std::isfinite(values[i]),
-                       where + ": voxel " + std::to_string(i) + " is not a finite number");
+    if (!std::isfinite(values[i])) {
+      throw DataError(where + ": voxel " + std::to_string(i) + " is not a finite number");
+    }
     low = std::min(low, values[i]);
     high = std::max(high, values[i]);
   }

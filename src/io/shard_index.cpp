@@ -145,11 +145,11 @@ IndexedArray index_array(hid_t shard, const std::string& name, std::uint64_t fil
     const ChunkPlace place =
         read_place(dataset.get(), array.grid.origin(i), array.grid.rank, pipeline, where);
     // A chunk never written would silently read as zeros.
-    require<DataError>(
-        place.bytes > 0 && place.bytes <= file_bytes && place.address <= file_bytes - place.bytes,
-        where + ": chunk " + std::to_string(i) + " of " + std::to_string(n) +
-            (place.bytes == 0 ? " is missing" : " lies outside the file") +
-            "; the shard is incomplete");
+    if (place.bytes == 0 || place.bytes > file_bytes || place.address > file_bytes - place.bytes) {
+      throw DataError(where + ": chunk " + std::to_string(i) + " of " + std::to_string(n) +
+                      (place.bytes == 0 ? " is missing" : " lies outside the file") +
+                      "; the shard is incomplete");
+    }
     array.chunks.push_back(place);
   }
   return array;
