@@ -75,7 +75,7 @@ std::string message_of(const std::function<void()>& action) {
 }
 
 TEST(Quantisation, ErrorIsAtMostHalfAStepAndZeroStaysZero) {
-  for (const auto& [low, high] : {std::pair(-3.0F, 12.5F),
+  for (const auto& [low, high] : {std::pair(-3.1F, 12.7F),
                                   {0.0F, 1.0F},
                                   {100.0F, 100.5F},
                                   {-1e-20F, 1e-20F},

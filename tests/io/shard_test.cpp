@@ -164,9 +164,17 @@ TEST(Shard, PlainHdf5ReadsItThroughTheRegisteredFilter) {
   const hid_t dataset = H5Dopen2(file, "/cases/a/image", H5P_DEFAULT);
   const herr_t done =
       H5Dread(dataset, H5T_NATIVE_INT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, read.data());
+  std::array<unsigned, 7> setting{};
+  std::size_t n = setting.size();
+  unsigned flags = 0;
+  const hid_t creation = H5Dget_create_plist(dataset);
+  H5Pget_filter_by_id2(creation, 32001, &flags, &n, setting.data(), 0, nullptr, nullptr);
+  H5Pclose(creation);
   H5Dclose(dataset);
   H5Fclose(file);
 
+  // Filter revision, Blosc format, element and chunk bytes, level, bitshuffle, LZ4.
+  EXPECT_EQ(setting, (std::array<unsigned, 7>{2, 2, 2, 16 * 32 * 32 * 2, 5, 2, 1}));
   EXPECT_GE(done, 0);
   EXPECT_EQ(read, wavy(kVoxels));
 }
@@ -336,6 +344,35 @@ TEST(Shard, OtherFilesAreRefusedByName) {
               ::testing::HasSubstr("not a regular file"));
   EXPECT_THAT(message_of([&] { const ShardReader reader(folder.path() / "none.h5"); }),
               ::testing::HasSubstr("No such file"));
+}
+
+TEST(Shard, TheOldFormatWithoutChecksumsIsRefused) {
+  const test::TemporaryFolder folder;
+  const fs::path path = folder.path() / "s.h5";
+  H5Fclose(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+
+  EXPECT_THAT(message_of([&] { const ShardReader reader(path); }),
+              ::testing::HasSubstr("superblock version 0, wanted 2"));
+}
+
+TEST(Shard, AChunkNeverWrittenIsNotReadAsZeros) {
+  const test::TemporaryFolder folder;
+  const fs::path path = folder.path() / "s.h5";
+  const std::array<hsize_t, 1> size{100};
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_LATEST);
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  const hid_t space = H5Screate_simple(1, size.data(), nullptr);
+  const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(creation, 1, size.data());
+  H5Dclose(H5Dcreate2(file, "/x", H5T_STD_I16LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+  H5Pclose(creation);
+  H5Sclose(space);
+  H5Fclose(file);
+  H5Pclose(access);
+
+  EXPECT_THAT(message_of([&] { const ShardReader reader(path); }),
+              ::testing::HasSubstr("/x: chunk 0 of 1 is missing"));
 }
 
 TEST(Shard, AWriterThatIsNotClosedLeavesNothing) {
