@@ -25,8 +25,10 @@ hepar_dependency(xxhash LINK PkgConfig::XXHASH)
 
 # --- image: NIfTI through niftilib, filters through ITK ---
 find_package(ZLIB REQUIRED)
-find_path(NIFTI_INCLUDE nifti1_io.h PATH_SUFFIXES nifti REQUIRED)
-find_library(NIFTI_LIBRARY niftiio REQUIRED)
+# libnifti2 reads both versions, and its matrices are double. It shares symbol names with libniftiio:
+# no program may link both, so never add ITK's NIfTI reader (ITKIONIFTI).
+find_path(NIFTI_INCLUDE nifti2_io.h PATH_SUFFIXES nifti REQUIRED)
+find_library(NIFTI_LIBRARY nifti2 REQUIRED)
 find_library(ZNZ_LIBRARY znz REQUIRED)
 hepar_dependency(nifti INCLUDE ${NIFTI_INCLUDE} LINK ${NIFTI_LIBRARY} ${ZNZ_LIBRARY} ZLIB::ZLIB)
 find_package(ITK 5.2 REQUIRED COMPONENTS ITKCommon ITKConnectedComponents ITKDistanceMap)
