@@ -260,6 +260,30 @@ TEST(DamagedPair, IsRefused) {
   EXPECT_THAT(refusal(folder.path() / "pair.img"), HasSubstr("wanted pair.hdr"));
 }
 
+TEST(DamagedPair, WithItsHeadersGzipCutIsRefused) {
+  const test::TemporaryFolder folder;
+  const Bytes bytes = test::counting_file();
+  Bytes header(bytes.begin(), bytes.begin() + 348);
+  put(header, kMagic + 1, 'i');
+  put(header, kVoxOffset, 0.0F);
+  Bytes packed = gzip(header);
+  packed.resize(packed.size() - 4);  // all 348 bytes are there, the trailer is not
+  write_bytes(folder.path() / "pair.img", Bytes(bytes.begin() + 352, bytes.end()));
+
+  EXPECT_THAT(refusal(write_bytes(folder.path() / "pair.hdr.gz", packed)), HasSubstr("cut short"));
+}
+
+TEST(DamagedNifti, OfTheWrongLengthIsRefusedFromItsHeaderAlone) {
+  const test::TemporaryFolder folder;
+  Bytes bytes = test::counting_file();
+  bytes.push_back(std::byte{0});
+  const auto path = write_bytes(folder.path() / "long.nii", bytes);
+  EXPECT_THROW(read_nifti_header(path), DataError);
+  bytes.resize(bytes.size() - 2);
+  write_bytes(path, bytes);
+  EXPECT_THROW(read_nifti_header(path), DataError);
+}
+
 TEST(DamagedNifti2, WithDimensionsThatOverflowIsRefusedBeforeAllocating) {
   const test::TemporaryFolder folder;
   StoredImage image = test::counting_image(VoxelType::kUint8);
