@@ -27,10 +27,10 @@ hepar_dependency(xxhash LINK PkgConfig::XXHASH)
 find_package(ZLIB REQUIRED)
 # libnifti2 reads both versions, and its matrices are double. It shares symbol names with libniftiio:
 # no program may link both, so never add ITK's NIfTI reader (ITKIONIFTI).
-find_path(NIFTI_INCLUDE nifti2_io.h PATH_SUFFIXES nifti REQUIRED)
-find_library(NIFTI_LIBRARY nifti2 REQUIRED)
+find_path(NIFTI2_INCLUDE nifti2_io.h PATH_SUFFIXES nifti REQUIRED)
+find_library(NIFTI2_LIBRARY nifti2 REQUIRED)
 find_library(ZNZ_LIBRARY znz REQUIRED)
-hepar_dependency(nifti INCLUDE ${NIFTI_INCLUDE} LINK ${NIFTI_LIBRARY} ${ZNZ_LIBRARY} ZLIB::ZLIB)
+hepar_dependency(nifti INCLUDE ${NIFTI2_INCLUDE} LINK ${NIFTI2_LIBRARY} ${ZNZ_LIBRARY} ZLIB::ZLIB)
 find_package(ITK 5.2 REQUIRED COMPONENTS ITKCommon ITKConnectedComponents ITKDistanceMap)
 hepar_dependency(itk INCLUDE ${ITK_INCLUDE_DIRS} LINK ITKCommon)
 

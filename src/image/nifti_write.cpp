@@ -27,8 +27,9 @@ namespace {
 /// A file being written; every failure is a DataError with the system's reason.
 class OutputFile {
  public:
-  explicit OutputFile(const std::filesystem::path& path)
-      : path_(path.string()),
+  /// `name` is what messages call it: the file's final path, not its temporary one.
+  OutputFile(const std::filesystem::path& path, std::string name)
+      : name_(std::move(name)),
         file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
     check(file_ >= 0, "creating");
   }
@@ -62,11 +63,11 @@ class OutputFile {
  private:
   void check(bool good, const char* action) const {
     if (!good) {
-      throw DataError(path_ + ": " + action + " failed: " + std::strerror(errno));
+      throw DataError(name_ + ": " + action + " failed: " + std::strerror(errno));
     }
   }
 
-  std::string path_;
+  std::string name_;
   int file_;
 };
 
@@ -250,7 +251,7 @@ void write_nifti(const std::filesystem::path& path, const StoredImage& image) {
   check_image(image, where);
   const std::vector<std::byte> header = make_header(image);
   write_atomically(path, [&](const std::filesystem::path& temporary) {
-    OutputFile file(temporary);
+    OutputFile file(temporary, where);
     if (gzip) {
       GzipWriter writer(file);
       writer.write(header);
