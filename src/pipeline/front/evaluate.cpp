@@ -47,10 +47,9 @@ Files files_of(const std::string& folder, std::vector<std::string>& problems) {
     }
     const auto [known, added] = files.emplace(id, entry.path());
     if (!added) {
-      const auto names =
-          std::minmax(known->second.filename().string(), entry.path().filename().string());
-      problems.push_back(folder + ": case " + id + ": wanted one file, found " + names.first +
-                         " and " + names.second);
+      const std::string other = known->second.filename().string();
+      problems.push_back(folder + ": case " + id + ": wanted one file, found " +
+                         std::min(name, other) + " and " + std::max(name, other));
     }
   }
   require<DataError>(!files.empty(),
