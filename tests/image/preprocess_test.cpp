@@ -196,6 +196,21 @@ TEST(NonzeroBox, FillsHolesButNotDiagonalLeaks) {
   EXPECT_EQ(inside[at({2, 2, 2})], 0);
 }
 
+TEST(NonzeroBox, CountsAPocketThatOpensThroughAnyFaceAsOutside) {
+  const SizeVox size{5, 5, 5};
+  for (const OffsetVox pocket : {OffsetVox{0, 2, 2}, OffsetVox{4, 2, 2}, OffsetVox{2, 0, 2},
+                                 OffsetVox{2, 4, 2}, OffsetVox{2, 2, 0}, OffsetVox{2, 2, 4}}) {
+    std::vector<float> solid(125, 1.0F);
+    const auto at = static_cast<std::size_t>(linear_index(size, pocket));
+    solid[at] = 0;
+    std::vector<std::uint8_t> inside;
+
+    nonzero_box({solid}, size, &inside);
+
+    EXPECT_EQ(inside[at], 0) << pocket.z << pocket.y << pocket.x;
+  }
+}
+
 TEST(RestoreLabels, PutsEveryVoxelBackWhereItCameFrom) {
   Grid grid = small_grid();
   grid.spacing = {3, 1, 2};
