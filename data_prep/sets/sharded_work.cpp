@@ -40,6 +40,11 @@ std::string hash_of_inputs(const std::vector<ShardTask>& tasks) {
   return to_hex(xxh64(all));
 }
 
+/// Of the rest of checksums.json, which has no other guard.
+std::string hash_of(const Json& files, const std::string& inputs) {
+  return to_hex(xxh64(files.dump() + inputs));
+}
+
 void write_checksums(const fs::path& folder, const std::string& inputs) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
@@ -48,7 +53,8 @@ void write_checksums(const fs::path& folder, const std::string& inputs) {
           to_hex(xxh64_of_file(entry.path().string()));
     }
   }
-  write_json(folder / kChecksums, Json{{"inputs", inputs}, {"files", files}});
+  write_json(folder / kChecksums,
+             Json{{"inputs", inputs}, {"files", files}, {"self", hash_of(files, inputs)}});
 }
 
 }  // namespace
@@ -79,8 +85,12 @@ std::string stamp_of(const fs::path& path) {
 Checksums read_checksums(const fs::path& set) {
   const fs::path path = set / kChecksums;
   const Json json = read_json(path);
-  return {json_get<std::string>(json, "inputs", path.string()),
-          json_get<std::map<std::string, std::string>>(json, "files", path.string())};
+  Checksums checksums{json_get<std::string>(json, "inputs", path.string()),
+                      json_get<std::map<std::string, std::string>>(json, "files", path.string())};
+  const std::string wanted = json_get<std::string>(json, "self", path.string());
+  require<DataError>(hash_of(checksums.files, checksums.inputs) == wanted,
+                     path.string() + ": is damaged: its content does not match its own hash");
+  return checksums;
 }
 
 SetBuilder::SetBuilder(Options options, Communicator& ranks)

@@ -80,6 +80,7 @@ struct Checksums {
   std::string inputs;
   std::map<std::string, std::string> files;
 };
+/// Throws DataError when the file is damaged itself.
 Checksums read_checksums(const fs::path& set);
 
 /// "size:mtime" of a file, or "missing": notices a changed input without reading it.

@@ -98,11 +98,13 @@ void check_prepared_shard(const PreparedSet& set, int shard, Checklist& list) {
 
 /// The checks of a whole set; `list` must outlive them.
 void fill(const fs::path& folder, Checklist& list) {
-  if (fs::exists(folder / "checksums.json")) {
-    for (const auto& [file, hash] : read_checksums(folder).files) {
-      list.checks.emplace_back([path = folder / file, hash = hash] { check_file(path, hash); });
+  list.attempt([&] {
+    if (fs::exists(folder / "checksums.json")) {
+      for (const auto& [file, hash] : read_checksums(folder).files) {
+        list.checks.emplace_back([path = folder / file, hash = hash] { check_file(path, hash); });
+      }
     }
-  }
+  });
   if (kind_of_set(folder) == SetKind::kCohort) {
     const auto manifest = std::make_shared<Manifest>(read_manifest(folder));
     for (int shard = 0; shard < static_cast<int>(manifest->shards.size()); ++shard) {

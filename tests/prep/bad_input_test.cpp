@@ -31,7 +31,8 @@ void patch_header(const fs::path& image, std::size_t at, const std::vector<float
   std::vector<std::byte> bytes = read_bytes(plain);
   std::memcpy(bytes.data() + at, values.data(), values.size() * sizeof(float));
   fs::remove(plain);
-  // A .nii.gz may hold plain bytes for no reader of ours; so the case gets an uncompressed file of its own.
+  // A .nii.gz may hold plain bytes for no reader of ours; so the case gets an uncompressed file of
+  // its own.
   const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::string command = "gzip -c > '" + image.string() + "'";
   FILE* pipe = ::popen(command.c_str(), "w");
@@ -59,7 +60,8 @@ void with_four_volumes(const fs::path& image) {
 
 std::vector<BadInput> bad_inputs() {
   return {
-      {"MissingImage", [](const auto& image, const auto&) { fs::rename(image, image.string() + ".gone"); },
+      {"MissingImage",
+       [](const auto& image, const auto&) { fs::rename(image, image.string() + ".gone"); },
        "imagesTr"},
       {"MissingMask", [](const auto&, const auto& mask) { fs::remove(mask); }, "case_01.nii.gz"},
       {"TruncatedGzip", [](const auto& image, const auto&) { cut_in_half(image); }, "case_01_0000"},
@@ -77,7 +79,8 @@ std::vector<BadInput> bad_inputs() {
          write_nifti(mask, shifted);
        },
        "another grid"},
-      {"ZeroSpacing", [](const auto& image, const auto&) { patch_header(image, 80, {0.0f}); }, "pixdim"},
+      {"ZeroSpacing", [](const auto& image, const auto&) { patch_header(image, 80, {0.0f}); },
+       "pixdim"},
       {"NotOrthonormal",
        [](const auto& image, const auto&) {
          patch_header(image, 280, {-1.25f, 0.9f, 0, 11, 0, 0, -3, -20, 0, 1.5f, 0, 30});
@@ -116,7 +119,7 @@ TEST_P(BadInputs, AreRefusedOrLeftOutByName) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Convert, BadInputs, ::testing::ValuesIn(bad_inputs()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& input) { return input.param.name; });
 
 TEST(BadInputList, NamesAllBadCasesInOnePass) {
   const test::TemporaryFolder folder;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@
 
 namespace hepar::test {
 
-/// An int16 image of 5 x 6 x 7 voxels; two different seeds give different voxels. Its axes are those of an LPS
-/// file with two axes exchanged, so that canonical orientation has something to do.
+/// An int16 image of 5 x 6 x 7 voxels; two different seeds give different voxels. Its axes are
+/// those of an LPS file with two axes exchanged, so that canonical orientation has something to do.
 inline StoredImage small_image(int seed) {
   StoredImage image;
   image.grid.size = {5, 6, 7};
@@ -29,8 +30,8 @@ inline StoredImage small_image(int seed) {
   for (std::size_t i = 0; i < voxels.size(); ++i) {
     voxels[i] = static_cast<std::int16_t>(static_cast<int>(i * 37 % 101) + seed * 7 + 1);
   }
-  image.voxels.resize(voxels.size() * sizeof(std::int16_t));
-  std::memcpy(image.voxels.data(), voxels.data(), image.voxels.size());
+  const auto bytes = std::as_bytes(std::span(voxels));
+  image.voxels.assign(bytes.begin(), bytes.end());
   return image;
 }
 
@@ -66,9 +67,10 @@ inline void write_nnunet_cohort(const fs::path& folder, int cases) {
     write_image(folder / "imagesTr" / (id + "_0000.nii.gz"), small_image(i));
     write_image(folder / "labelsTr" / (id + ".nii.gz"), small_mask(i));
   }
-  write_file(folder / "dataset.json",
-             R"({"channel_names": {"0": "T2"}, "labels": {"background": 0, "liver": 1}, "numTraining": )" +
-                 std::to_string(cases) + R"(, "file_ending": ".nii.gz"})");
+  write_file(
+      folder / "dataset.json",
+      R"({"channel_names": {"0": "T2"}, "labels": {"background": 0, "liver": 1}, "numTraining": )" +
+          std::to_string(cases) + R"(, "file_ending": ".nii.gz"})");
 }
 
 inline ConvertConfig nnunet_config(const fs::path& in, const fs::path& out) {

@@ -38,7 +38,8 @@ TEST_F(Convert, KeepsStoredVoxelsInCanonicalOrientation) {
   EXPECT_EQ(record.sequence, "T2");
   EXPECT_EQ(manifest.cases[1].label, "manual");
   EXPECT_EQ(record.source_file, "imagesTr/case_01_0000.nii.gz");
-  // Source axes (z, y, x) point posterior, superior, left: canonical z is source y, y is −z, x is −x.
+  // Source axes (z, y, x) point posterior, superior, left: canonical z is source y, y is −z, x is
+  // −x.
   EXPECT_EQ(record.source_axis, (std::array<int, 3>{1, 0, 2}));
   EXPECT_EQ(record.flipped, (std::array<bool, 3>{false, true, true}));
   EXPECT_EQ(record.grid.size, (SizeVox{6, 5, 7}));
@@ -114,7 +115,8 @@ TEST_F(Convert, ContinuesAfterAKillAndGivesTheSameBytes) {
   convert_alone(third);
 
   EXPECT_EQ(fs::last_write_time(third.out + "/shards/shard-00000.h5"), first_shard);
-  for (const std::string file : {"manifest.json", "shards/shard-00000.h5", "shards/shard-00001.h5"}) {
+  for (const std::string file :
+       {"manifest.json", "shards/shard-00000.h5", "shards/shard-00001.h5"}) {
     EXPECT_EQ(read_bytes(out_ / file), read_bytes(fs::path(again.out) / file)) << file;
     EXPECT_EQ(read_bytes(out_ / file), read_bytes(fs::path(third.out) / file)) << file;
   }

@@ -10,10 +10,10 @@ namespace hepar {
 
 /// Which (case, sequence) pairs a consumer sees (`data.select`); an empty list takes all.
 struct SampleSelection {
-  std::vector<std::string> sequence;  ///< empty: the plan's channels
-  std::vector<std::string> split;     ///< train, val, test_id, …
-  std::vector<std::string> label;     ///< manual, pseudo, none: of the sample, not of its case
-  std::vector<std::string> domain;
+  std::vector<std::string> sequence = {};  ///< empty: the plan's channels
+  std::vector<std::string> split = {};     ///< train, val, test_id, …
+  std::vector<std::string> label = {};     ///< manual, pseudo, none: of the sample, not of its case
+  std::vector<std::string> domain = {};
 
   void declare(ConfigSchema& schema);
 };
