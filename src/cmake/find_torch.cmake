@@ -42,10 +42,12 @@ if(HEPAR_CUDA STREQUAL "ON" OR (HEPAR_CUDA STREQUAL "AUTO" AND CUDAToolkit_FOUND
                         "toolkit found: ${CUDAToolkit_FOUND}, libtorch_cuda: ${HEPAR_TORCH_CUDA}")
   endif()
   set(HEPAR_HAVE_CUDA ON)
-  find_path(HEPAR_NCCL_INCLUDE nccl.h HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/include REQUIRED)
+  find_path(HEPAR_NCCL_INCLUDE nccl.h
+    HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/include ${CUDAToolkit_INCLUDE_DIRS} REQUIRED)
   # NCCL must be the very library that LibTorch loads: two of them in one process deadlock.
   find_library(HEPAR_NCCL NAMES nccl libnccl.so.2
-    HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/lib REQUIRED)
+    HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/lib ${CUDAToolkit_LIBRARY_DIR}
+          /usr/local/cuda/lib REQUIRED)
   hepar_dependency(cuda
     INCLUDE ${CUDAToolkit_INCLUDE_DIRS} ${HEPAR_NCCL_INCLUDE}
     LINK ${HEPAR_TORCH_CUDA} ${HEPAR_C10_CUDA} CUDA::cudart ${HEPAR_NCCL} DEFINE HEPAR_HAVE_CUDA)

@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "flat_gradients.h"
@@ -21,6 +22,8 @@ class TreeReduction : public ReductionStrategy {
   void add_micro_batch() override;
   void finish() override;
   [[nodiscard]] std::uint64_t collective_hash() const override { return hash_; }
+  /// Gradient sets held, in use or free.
+  [[nodiscard]] std::size_t sets() const { return subtrees_.size() + free_.size(); }
 
  private:
   FlatGradients take();
