@@ -29,8 +29,8 @@ start-up libraries (libcudart, libcupti) come the same way.
 
 .deps/env.sh, where it exists, is read by the other scripts of launch/; read it before calling cmake by hand.
 
-Tried: a fresh Debian 12 without anything but a base system (root; and --user with nothing but the build tools).
-Not tried: --user on Ubuntu 24.04; modules, Spack and conda of a real site (names differ from site to site).
+Tried: a fresh Debian 12 base system, as root; and as a user without root on one that has only g++, git, make and
+python3. Not tried: Ubuntu 24.04; modules, Spack and conda of a real site (names differ from site to site).
 TEXT
 }
 
@@ -38,6 +38,7 @@ say() { printf 'bootstrap: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
 # dependency | Debian package | a file that proves it (below an include folder), or a program
+# The last of ITK's two only keeps CMake quiet: the exported targets of ITK's dependency name its programs.
 needs='
 compiler|g++|bin:g++
 cmake|cmake|bin:cmake
@@ -51,6 +52,7 @@ openmpi|openmpi-bin|bin:mpirun
 hdf5|libhdf5-dev|inc:hdf5.h inc:hdf5/serial/hdf5.h
 c-blosc|libblosc-dev|inc:blosc.h
 itk|libinsighttoolkit5-dev|inc:ITK-*/itkImage.h
+gdcm|libgdcm-tools|bin:gdcmdump
 yaml-cpp|libyaml-cpp-dev|inc:yaml-cpp/yaml.h
 boost|libboost-program-options-dev|inc:boost/program_options.hpp
 spdlog|libspdlog-dev|inc:spdlog/spdlog.h
@@ -105,7 +107,6 @@ unpack_wheels() {
   local name=$1 list=$root/launch/wheels/$1.txt
   local stamp=$site/.wheels/$name folder=$deps/download-$name wheel version platforms=()
   [ "$(cat "$stamp" 2>/dev/null)" = "$(stamp_of "$list")" ] && return 0
-  command -v python3 >/dev/null || die "python3 is needed to download $name (it is not needed later)"
   pip_command
   say "downloading the wheels of launch/wheels/$name.txt"
   for version in 28 27 26 25 24 23 22 21 20 19 18 17; do platforms+=(--platform "manylinux_2_${version}_x86_64"); done
@@ -127,6 +128,7 @@ unpack_wheels() {
 pip_command() {
   pip=(python3 -m pip)
   "${pip[@]}" --version >/dev/null 2>&1 && return 0
+  # Python and pip only fetch and unpack; hepar does not use them.
   local local_pip=$deps/root/usr/lib/python3/dist-packages
   if [ ! -d "$local_pip/pip" ]; then
     if [ "$user_mode" = yes ]; then unpack_debian python3-pip; else apt_install python3-pip ca-certificates; fi
@@ -199,7 +201,7 @@ have() {
   local proof prefix
   for proof in $1; do
     if [ "${proof%%:*}" = bin ]; then
-      command -v "${proof#bin:}" >/dev/null && return 0
+      if command -v "${proof#bin:}" >/dev/null || [ -x "$deps/root/usr/bin/${proof#bin:}" ]; then return 0; fi
       continue
     fi
     while IFS= read -r prefix; do
@@ -274,7 +276,7 @@ relocate_root() {
     if [ ! -e "$link" ] && [ -e "$deps/root$name" ]; then ln -sfn "$deps/root$name" "$link"; fi
   done
   find "$usr" \( -name '*.cmake' -o -name '*.pc' -o -name '*-wrapper-data.txt' \) -exec \
-    sed -i -E "s#([\"=; (]|-[IL]|^)/usr/(lib|include|share|bin)#\1$usr/\2#g" {} +
+    sed -i -E "s#([\"=; (]|-[IL]|^)/usr([\"; )/])#\1$usr\2#g" {} +
 }
 
 write_root_env() {
@@ -286,8 +288,9 @@ write_root_env() {
   export_line "PKG_CONFIG_PATH=$usr/lib/$arch/pkgconfig:$usr/share/pkgconfig\${PKG_CONFIG_PATH:+:\$PKG_CONFIG_PATH}"
   export_line "LIBRARY_PATH=$usr/lib/$arch\${LIBRARY_PATH:+:\$LIBRARY_PATH}"
   export_line "CPLUS_INCLUDE_PATH=$usr/include:$usr/include/$arch\${CPLUS_INCLUDE_PATH:+:\$CPLUS_INCLUDE_PATH}"
-  export_line "LD_LIBRARY_PATH=$usr/lib/$arch:$usr/lib/$arch/openmpi/lib:$usr/lib/$arch/hdf5/serial\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
-  export_line "OPAL_PREFIX=$usr/lib/$arch/openmpi"
+  export_line "LD_LIBRARY_PATH=$usr/lib/$arch:$usr/lib:\$HEPAR_DEPS_ROOT/lib/$arch:$usr/lib/$arch/openmpi/lib:$usr/lib/$arch/hdf5/serial\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
+  export_line "OPAL_PREFIX=$usr"
+  export_line "PMIX_INSTALL_PREFIX=$usr/lib/$arch/pmix2"
 }
 
 install_for_user() {

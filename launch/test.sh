@@ -4,7 +4,8 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-launch/bootstrap.sh ${HEPAR_BOOTSTRAP_FLAGS:-}
+# An earlier --user run left this folder; without it root or sudo is needed.
+if [ -d .deps/root ]; then launch/bootstrap.sh --user; else launch/bootstrap.sh; fi
 # shellcheck disable=SC1091
 if [ -e .deps/env.sh ]; then set +u; . .deps/env.sh; set -u; fi
 
