@@ -47,8 +47,9 @@ PlanRequest request_of(const Golden& row) {
   return request;
 }
 
-// Rows 1-3 are plans that nnU-Net's users published (issues 2412, 2036, 1898; class and case counts are ours:
-// row 1's patch is 80,160,160 with fewer than 8 classes), the others follow nnU-Net's rules.
+// Rows 1-3 are plans that nnU-Net's users published (issues 2412, 2036, 1898; class and case counts
+// are ours: row 1's patch is 80,160,160 with fewer than 8 classes), the others follow nnU-Net's
+// rules.
 const Golden kGolden[] = {
     {"Row1",
      {2.0, 0.780, 0.780},
