@@ -37,9 +37,13 @@ CaseRecord record_of(const CaseListing& listing, int shard) {
   return record;
 }
 
+/// Raised when the same input gives other shards than before. The version of the program does not
+/// count: an update must not throw away a finished cohort.
+constexpr int kRecipe = 1;
+
 /// Everything that decides what one shard will hold.
 std::string inputs_of(const ShardTask& task, const SourceListing& listing) {
-  Json json{{"tool", version()}, {"labels", listing.labels}, {"cases", Json::array()}};
+  Json json{{"recipe", kRecipe}, {"labels", listing.labels}, {"cases", Json::array()}};
   for (const std::size_t i : task.items) {
     Json entry = to_json(listing.cases[i]);
     for (const SequenceListing& sequence : listing.cases[i].sequences) {

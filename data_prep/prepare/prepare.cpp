@@ -19,6 +19,9 @@
 namespace hepar {
 namespace {
 
+/// Raised when the same cohort and plan give other shards than before.
+constexpr int kRecipe = 1;
+
 class Preparation {
  public:
   Preparation(const PrepareConfig& config, Communicator& ranks)
@@ -59,8 +62,7 @@ class Preparation {
       bytes.push_back(prepared_bytes(sample, manifest_, plan_));
     }
     tasks_ = deal_to_shards(bytes, config_.shard_mb * 1'000'000);
-    const std::string common =
-        version() + manifest_hash(manifest_) + to_yaml(plan_) + manifest_.tool_version;
+    const std::string common = std::to_string(kRecipe) + manifest_hash(manifest_) + to_yaml(plan_);
     for (ShardTask& task : tasks_) {
       std::string text = common;
       for (const std::size_t i : task.items) {

@@ -163,7 +163,10 @@ void inspect_prepared(const fs::path& folder, Answer& answer) {
     const PreparedCase& item = set.cases()[i];
     const auto voxels = static_cast<std::size_t>(count(item.size));
     for (std::size_t c = 0; c < channels; ++c) {
-      const std::string name = item.id + (channels > 1 ? ":" + std::to_string(c) : "");
+      std::string name = item.id;
+      if (channels > 1) {
+        name.append(":").append(std::to_string(c));
+      }
       answer.add(describe_or_refuse(name, [&] {
         std::vector<float> values(channels * voxels);
         set.read_patch(i, {{0, 0, 0}, item.size}, values, {});
