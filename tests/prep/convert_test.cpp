@@ -5,7 +5,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "hepar/core/hash.h"
+#include "hepar/image/orientation.h"
 #include "hepar/io/manifest.h"
 #include "hepar/io/shard.h"
 #include "prep/cohorts.h"
@@ -122,6 +122,31 @@ TEST_F(Convert, ContinuesAfterAKillAndGivesTheSameBytes) {
   }
   EXPECT_FALSE(fs::exists(third.out + "/shards/.shard-00001.99.tmp.h5"));
   EXPECT_FALSE(fs::exists(killed));
+}
+
+TEST_F(Convert, RedoesAShardWhoseInputChanged) {
+  test::write_nnunet_cohort(in_, 3);
+  // The state of a killed conversion whose only shard is finished.
+  test::write_image(in_ / "imagesTs/copy_0000.nii.gz", test::small_image(0));
+  refusal(ExitCode::kBadData, [&] { convert_alone(config_); });
+  ASSERT_TRUE(fs::exists(out_.string() + ".partial/records/0.json"));
+  test::write_image(in_ / "imagesTs/copy_0000.nii.gz", test::small_image(20));
+  test::write_image(in_ / "imagesTr/case_02_0000.nii.gz", [] {
+    StoredImage image = test::small_image(2);
+    image.voxels[0] = std::byte{77};
+    return image;
+  }());
+
+  convert_alone(config_);
+
+  const StoredImage wanted = read_nifti(in_ / "imagesTr/case_02_0000.nii.gz");
+  const Manifest manifest = read_manifest(out_);
+  const SequenceRecord& record = manifest.cases.at(2).sequences.at(0);
+  const ShardReader shard(out_ / manifest.shards.at(0).file);
+  StoredImage found = wanted;
+  found.grid = record.grid;
+  found.voxels = shard.read(record.image.dataset);
+  EXPECT_EQ(reorient(found, inverse({record.source_axis, record.flipped})).voxels, wanted.voxels);
 }
 
 TEST_F(Convert, RefusesEqualImagesUnderDifferentIds) {

@@ -6,6 +6,7 @@
 
 #include "hepar/core/json.h"
 #include "hepar/core/text.h"
+#include "hepar/image/orientation.h"
 #include "hepar/io/prepared_set.h"
 #include "prep/cohorts.h"
 #include "prep/plans.h"
@@ -163,6 +164,13 @@ TEST_F(Sets, ExportOfAPreparedSetLiesWhereTheCaseLies) {
   EXPECT_NEAR(found.r, wanted.r, 1.0);
   EXPECT_NEAR(found.a, wanted.a, 1.0);
   EXPECT_NEAR(found.s, wanted.s, 1.0);
+  // Nothing is cropped, so resampling keeps the outer corner of the first voxel.
+  const Grid source = test::small_image(0).grid;
+  const WorldMm corner = to_world(reorient(source, to_canonical(source)), -0.5, -0.5, -0.5);
+  const WorldMm moved = to_world(image.grid, -0.5, -0.5, -0.5);
+  EXPECT_NEAR(moved.r, corner.r, 1e-4);
+  EXPECT_NEAR(moved.a, corner.a, 1e-4);
+  EXPECT_NEAR(moved.s, corner.s, 1e-4);
 }
 
 TEST_F(Sets, InspectTellsWhatAFileHolds) {
