@@ -33,7 +33,11 @@ struct AugmentationConfig {
   void declare(ConfigSchema& schema);
 };
 
-/// What was drawn for one patch; separate from doing it so that each can be tested.
+/// Throws ConfigError when a range is not two ascending values or an axis is not 0, 1 or 2. augment() and
+/// loader_patch_size() call it.
+void check_augmentation(const AugmentationConfig& config);
+
+/// Whether rotation, scaling and low resolution leave the first axis alone.
 bool uses_dummy_2d(const AugmentationConfig& config, SizeVox patch);
 
 /// The larger patch to cut so that rotation and scaling leave no empty corners (128³ -> 205³).
@@ -45,7 +49,7 @@ SizeVox loader_patch_size(const AugmentationConfig& config, SizeVox patch);
 /// `keep_ignore`.
 struct AugmentTask {
   SizeVox size;
-  std::vector<bool> mask_normalised;
+  std::vector<bool> mask_normalised{};
   bool keep_ignore = false;
 };
 Patch augment(Patch loaded, const AugmentTask& task, const AugmentationConfig& config,
