@@ -48,8 +48,11 @@ if(HEPAR_CUDA STREQUAL "ON" OR (HEPAR_CUDA STREQUAL "AUTO" AND CUDAToolkit_FOUND
   find_library(HEPAR_NCCL NAMES nccl libnccl.so.2
     HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/lib ${CUDAToolkit_LIBRARY_DIR}
           /usr/local/cuda/lib REQUIRED)
+  # Nothing of ours calls into libtorch_cuda: it registers its kernels when it is loaded. A linker that
+  # drops unused libraries would leave a program that says LibTorch has no CUDA.
   hepar_dependency(cuda
     INCLUDE ${CUDAToolkit_INCLUDE_DIRS} ${HEPAR_NCCL_INCLUDE}
-    LINK ${HEPAR_TORCH_CUDA} ${HEPAR_C10_CUDA} CUDA::cudart ${HEPAR_NCCL} DEFINE HEPAR_HAVE_CUDA)
+    LINK "-Wl,--push-state,--no-as-needed,${HEPAR_TORCH_CUDA},--pop-state" ${HEPAR_C10_CUDA} CUDA::cudart
+         ${HEPAR_NCCL} DEFINE HEPAR_HAVE_CUDA)
 endif()
 message(STATUS "CUDA and NCCL: ${HEPAR_HAVE_CUDA}")
