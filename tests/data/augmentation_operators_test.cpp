@@ -120,6 +120,20 @@ TEST(SpatialTransform, OutsideIsZeroAndMinusOne) {
   EXPECT_EQ(patch.labels[215], -1);
 }
 
+TEST(SpatialTransform, TiesGoToTheNearestVoxel) {
+  Patch source = patch_of({3, 3, 4});
+  for (std::size_t i = 0; i < source.labels.size(); ++i) {
+    source.labels[i] = static_cast<std::int16_t>(i % 4);
+  }
+
+  // Four voxels to three about one centre: every target is half way between two labels.
+  const Patch patch = resample_patch(source, {3, 3, 3}, {.apply = true});
+
+  for (std::size_t i = 0; i < patch.labels.size(); ++i) {
+    EXPECT_EQ(patch.labels[i], static_cast<std::int16_t>(i % 3 + 1));  // 0.5 rounds up
+  }
+}
+
 TEST(SpatialTransform, DrawsAnglesAndScalesInTheirRanges) {
   AugmentationConfig config;
   RandomStream random({.seed = 1});

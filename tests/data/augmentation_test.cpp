@@ -232,6 +232,29 @@ TEST(Augment, InPlaneModeLeavesTheFirstAxisAlone) {
   }
 }
 
+TEST(Augment, InPlaneModeKeepsTheFirstAxisResolution) {
+  AugmentationConfig config = nothing();
+  config.low_resolution_probability = 1;
+  config.low_resolution_range = {0.5, 0.5};
+  Patch source = numbered({4, 16, 16});
+  for (std::size_t i = 0; i < source.image.size(); ++i) {
+    source.image[i] = static_cast<float>(i / 256);  // the slice's number
+  }
+  const auto changed = [&](const char* mode) {
+    config.dummy_2d = mode;
+    int patches = 0;
+    for (std::uint64_t step = 0; step < 20; ++step) {
+      RandomStream random = stream(step);
+      patches +=
+          augment(source, {.size = {4, 16, 16}}, config, random).image != source.image ? 1 : 0;
+    }
+    return patches;
+  };
+
+  EXPECT_EQ(changed("on"), 0);
+  EXPECT_GT(changed("off"), 0);
+}
+
 TEST(Augment, LabelsGoThroughTheImagesWarp) {
   AugmentationConfig config = nothing();
   config.rotation_probability = 1;

@@ -99,7 +99,7 @@ def main():
             spatial("in-plane, another number of slices", [7, 15, 16], [4, 9, 10], [0, 0, -0.8], 0.9, True),
         ],
         blur=[blurred([9, 10, 11], [0.5, 0.75, 1.0]), blurred([2, 3, 20], [1.0, 1.0, 0.6])],
-        low_resolution=[low([9, 10, 40], [0.5, 0.5, 0.5]), low([7, 12, 21], [1.0, 0.77, 0.77])],
+        low_resolution=[low([9, 10, 40], [0.5, 0.5, 0.5]), low([7, 12, 21], [1.0, 0.8, 0.8])],
         gamma=[gamma([6, 7, 9], 0.75, False), gamma([6, 7, 9], 1.4, True), gamma([6, 7, 9], 1.4, False)],
         contrast=[contrast([6, 7, 9], 1.2), contrast([6, 7, 9], 0.8)]), sys.stdout)
 
