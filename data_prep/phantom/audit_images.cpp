@@ -112,7 +112,7 @@ void audit_thresholds(const AuditRequest& request, const PhantomParameters& para
 
 void audit_cue(const AuditRequest& request, const PhantomParameters& parameters,
                std::vector<AuditRow>& rows) {
-  constexpr std::int64_t kPatients = 6;  // per domain; the largest change counts
+  constexpr std::int64_t kPatients = 3;  // per domain; the largest change counts
   constexpr double kMostChange = 0.01;
   PhantomParameters without = parameters;
   without.confound.amplitude = 0;
