@@ -84,7 +84,10 @@ double Optimizer::step(double learning_rate) {
     group.options().set_lr(learning_rate);
   }
   impl_->optimizer->step();
-  impl_->optimizer->zero_grad();
+  for (const auto& [name, parameter] : impl_->parameters) {
+    parameter.mutable_grad() =
+        at::Tensor();  // it may be a view of the reducer's memory: never in place
+  }
   return norm;
 }
 
