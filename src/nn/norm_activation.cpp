@@ -3,6 +3,8 @@
 #include <ATen/ops/instance_norm.h>
 #include <ATen/ops/leaky_relu.h>
 
+#include "fused_norm.h"
+
 namespace hepar::nn {
 
 at::Tensor norm_activation_plain(const at::Tensor& x, const at::Tensor& weight,
@@ -15,7 +17,8 @@ at::Tensor norm_activation_plain(const at::Tensor& x, const at::Tensor& weight,
 
 at::Tensor norm_activation(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                            const NormActivation& how) {
-  return norm_activation_plain(x, weight, bias, how);
+  return can_fuse(x, weight, bias) ? fused_norm_activation(x, weight, bias, how)
+                                   : norm_activation_plain(x, weight, bias, how);
 }
 
 }  // namespace hepar::nn

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "blocks.h"
+#include "fused_norm.h"
 #include "hepar/core/error.h"
 #include "weight_init.h"
 
@@ -90,8 +91,9 @@ struct DecoderImpl : torch::nn::Module {
     std::vector<at::Tensor> logits;
     const std::size_t levels = stages->size();
     for (std::size_t level = 0; level < levels; ++level) {
+      const at::Tensor& skip = skips[levels - 1 - level];
       x = transpconvs[level]->as<torch::nn::ConvTranspose3d>()->forward(x);
-      x = at::cat({x, skips[levels - 1 - level]}, 1);
+      x = at::cat({x.contiguous(skip.suggest_memory_format()), skip}, 1);
       x = stages[level]->as<nn::ConvStack>()->forward(x);
       if (every_level || level + 1 == levels) {
         logits.push_back(seg_layers[level]->as<torch::nn::Conv3d>()->forward(x));
@@ -125,7 +127,10 @@ class UNet final : public SegmentationNetwork {
 
   std::vector<at::Tensor> forward(const at::Tensor& image) override {
     check(image);
-    return decoder_->forward(encoder_->forward(image), deep_supervision);
+    // Channels-last pays on the CPU with a norm of our own (convolutions take the order of their
+    // input).
+    const at::Tensor x = image.is_cpu() ? nn::channels_last(image) : image;
+    return decoder_->forward(encoder_->forward(x), deep_supervision);
   }
 
  private:

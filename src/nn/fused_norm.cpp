@@ -1,0 +1,284 @@
+#include "fused_norm.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "norm_kernels.h"
+
+namespace hepar::nn {
+namespace {
+
+constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast3d;
+
+// Work is cut into pieces of about this many values, whatever the number of threads; sums of pieces
+// are added in order. A piece of input and output fits a core's second-level cache.
+constexpr std::int64_t kPieceValues = 65536;
+
+/// Voxels of one sample, channels fastest.
+struct Piece {
+  std::int64_t sample, first, voxels;
+};
+
+struct Layout {
+  std::int64_t samples, channels, voxels;
+
+  explicit Layout(const at::Tensor& x)
+      : samples(x.size(0)), channels(x.size(1)), voxels(x.numel() / (x.size(0) * x.size(1))) {}
+
+  [[nodiscard]] std::int64_t piece_voxels() const {
+    return std::max<std::int64_t>(1, kPieceValues / channels);
+  }
+  [[nodiscard]] std::int64_t pieces_per_sample() const {
+    return (voxels + piece_voxels() - 1) / piece_voxels();
+  }
+  [[nodiscard]] std::int64_t pieces() const { return samples * pieces_per_sample(); }
+  [[nodiscard]] Piece piece(std::int64_t index) const {
+    const std::int64_t first = index % pieces_per_sample() * piece_voxels();
+    return {index / pieces_per_sample(), first, std::min(piece_voxels(), voxels - first)};
+  }
+  [[nodiscard]] Block block(const Piece& piece) const { return {piece.voxels, channels}; }
+  /// Index of the first value of a piece.
+  [[nodiscard]] std::int64_t offset(const Piece& piece) const {
+    return (piece.sample * voxels + piece.first) * channels;
+  }
+};
+
+template <class Body>
+void for_pieces(const Layout& layout, const Body& body) {
+  at::parallel_for(0, layout.pieces(), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      body(i, layout.piece(i));
+    }
+  });
+}
+
+/// Two sums for each sample and channel, from those of the pieces.
+struct Sums {
+  std::vector<double> first, second;  ///< [samples · channels]
+};
+
+class PieceSums {
+ public:
+  explicit PieceSums(const Layout& layout)
+      : layout_(layout), values_(static_cast<std::size_t>(2 * layout.pieces() * layout.channels)) {}
+  BlockSums of(std::int64_t piece) {
+    double* first = values_.data() + 2 * piece * layout_.channels;
+    return {first, first + layout_.channels};
+  }
+
+  Sums total() {
+    const auto n = static_cast<std::size_t>(layout_.samples * layout_.channels);
+    Sums sums{std::vector<double>(n), std::vector<double>(n)};
+    for (std::int64_t i = 0; i < layout_.pieces(); ++i) {
+      const std::int64_t to = layout_.piece(i).sample * layout_.channels;
+      for (std::int64_t c = 0; c < layout_.channels; ++c) {
+        sums.first[static_cast<std::size_t>(to + c)] += of(i).first[c];
+        sums.second[static_cast<std::size_t>(to + c)] += of(i).second[c];
+      }
+    }
+    return sums;
+  }
+
+ private:
+  Layout layout_;
+  std::vector<double> values_;
+};
+
+/// Affine maps of every sample and channel [samples · channels].
+struct Coefficients {
+  std::vector<float> scale, shift;                ///< from x to the norm's output
+  std::vector<float> normal_scale, normal_shift;  ///< from x to the normalised x
+
+  [[nodiscard]] Activation activation(std::int64_t at, float slope) const {
+    return {scale.data() + at, shift.data() + at, slope};
+  }
+};
+
+/// Coefficients from the sums of x and x².
+Coefficients coefficients(const Layout& layout, const Sums& sums, const at::Tensor& weight,
+                          const at::Tensor& bias, double epsilon) {
+  const float* gain = weight.const_data_ptr<float>();
+  const float* offset = bias.const_data_ptr<float>();
+  const auto voxels = static_cast<double>(layout.voxels);
+  Coefficients result;
+  for (std::int64_t i = 0; i < layout.samples * layout.channels; ++i) {
+    const std::int64_t c = i % layout.channels;
+    const double mean = sums.first[static_cast<std::size_t>(i)] / voxels;
+    const double variance =
+        std::max(0.0, sums.second[static_cast<std::size_t>(i)] / voxels - mean * mean);
+    const double inverse = 1 / std::sqrt(variance + epsilon);
+    const double scale = static_cast<double>(gain[c]) * inverse;
+    result.scale.push_back(static_cast<float>(scale));
+    result.shift.push_back(static_cast<float>(static_cast<double>(offset[c]) - mean * scale));
+    result.normal_scale.push_back(static_cast<float>(inverse));
+    result.normal_shift.push_back(static_cast<float>(-mean * inverse));
+  }
+  return result;
+}
+
+Sums moments(const at::Tensor& x, const Layout& layout) {
+  const float* values = x.const_data_ptr<float>();
+  PieceSums sums(layout);
+  for_pieces(layout, [&](std::int64_t index, const Piece& piece) {
+    sum_moments(values + layout.offset(piece), layout.block(piece), sums.of(index));
+  });
+  return sums.total();
+}
+
+/// What both backward passes read.
+struct BackwardInputs {
+  const at::Tensor& x;
+  const at::Tensor& gradient;
+  const Coefficients& coefficients;
+  float slope;
+
+  [[nodiscard]] BackwardBlock block(std::int64_t offset) const {
+    return {x.const_data_ptr<float>() + offset, gradient.const_data_ptr<float>() + offset};
+  }
+};
+
+Sums gradient_sums(const BackwardInputs& in, const Layout& layout) {
+  const Coefficients& k = in.coefficients;
+  PieceSums sums(layout);
+  for_pieces(layout, [&](std::int64_t index, const Piece& piece) {
+    const std::int64_t at = piece.sample * layout.channels;
+    sum_gradients(in.block(layout.offset(piece)), layout.block(piece), k.activation(at, in.slope),
+                  {k.normal_scale.data() + at, k.normal_shift.data() + at}, sums.of(index));
+  });
+  return sums.total();
+}
+
+/// With h the normalised x: dx = scale · (g − mean(g) − h · mean(g·h)), written out in x.
+at::Tensor input_gradient(const BackwardInputs& in, const Layout& layout, const Sums& sums) {
+  const Coefficients& k = in.coefficients;
+  const auto voxels = static_cast<double>(layout.voxels);
+  std::vector<float> by_value, constant;
+  for (std::size_t i = 0; i < k.scale.size(); ++i) {
+    const auto scale = static_cast<double>(k.scale[i]);
+    const double by_normal = -scale * sums.second[i] / voxels;
+    by_value.push_back(static_cast<float>(by_normal * static_cast<double>(k.normal_scale[i])));
+    constant.push_back(static_cast<float>(by_normal * static_cast<double>(k.normal_shift[i]) -
+                                          scale * sums.first[i] / voxels));
+  }
+  at::Tensor dx = at::empty_like(in.x);
+  float* values = dx.mutable_data_ptr<float>();
+  for_pieces(layout, [&](std::int64_t, const Piece& piece) {
+    const std::int64_t at = piece.sample * layout.channels;
+    const std::int64_t offset = layout.offset(piece);
+    input_gradient(in.block(offset), layout.block(piece), k.activation(at, in.slope),
+                   InputGradient{k.scale.data() + at, by_value.data() + at, constant.data() + at},
+                   values + offset);
+  });
+  return dx;
+}
+
+/// Σ over samples of [samples · channels] -> tensor [channels].
+at::Tensor over_samples(const std::vector<double>& values, const Layout& layout) {
+  at::Tensor result = at::empty({layout.channels}, at::TensorOptions().dtype(at::kFloat));
+  float* data = result.mutable_data_ptr<float>();
+  for (std::int64_t c = 0; c < layout.channels; ++c) {
+    double sum = 0;
+    for (std::int64_t n = 0; n < layout.samples; ++n) {
+      sum += values[static_cast<std::size_t>(n * layout.channels + c)];
+    }
+    data[c] = static_cast<float>(sum);
+  }
+  return result;
+}
+
+at::Tensor forward_values(const at::Tensor& x, const Layout& layout, const Coefficients& k,
+                          float slope) {
+  at::Tensor y = at::empty_like(x);
+  const float* from = x.const_data_ptr<float>();
+  float* to = y.mutable_data_ptr<float>();
+  for_pieces(layout, [&](std::int64_t, const Piece& piece) {
+    const std::int64_t at = layout.offset(piece);
+    activate(from + at, to + at, layout.block(piece),
+             k.activation(piece.sample * layout.channels, slope));
+  });
+  return y;
+}
+
+/// Coefficients as one tensor, to be kept with the graph, and back.
+at::Tensor pack(const Coefficients& k) {
+  const auto n = static_cast<std::int64_t>(k.scale.size());
+  at::Tensor packed = at::empty({4, n}, at::TensorOptions().dtype(at::kFloat));
+  float* to = packed.mutable_data_ptr<float>();
+  for (const auto* part : {&k.scale, &k.shift, &k.normal_scale, &k.normal_shift}) {
+    to = std::copy(part->begin(), part->end(), to);
+  }
+  return packed;
+}
+Coefficients unpack(const at::Tensor& packed) {
+  const std::int64_t n = packed.size(1);
+  const float* from = packed.const_data_ptr<float>();
+  const auto part = [&](std::int64_t i) {
+    return std::vector<float>(from + i * n, from + (i + 1) * n);
+  };
+  return {part(0), part(1), part(2), part(3)};
+}
+
+class FusedNormActivation : public torch::autograd::Function<FusedNormActivation> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+                            double slope) {
+    const Layout layout(x);
+    const Coefficients k = coefficients(layout, moments(x, layout), weight, bias, epsilon);
+    context->save_for_backward({x, pack(k)});
+    context->saved_data["slope"] = slope;
+    return forward_values(x, layout, k, static_cast<float>(slope));
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor& x = saved[0];
+    const at::Tensor gradient = channels_last(gradients[0]);
+    const Coefficients k = unpack(saved[1]);
+    const Layout layout(x);
+    const BackwardInputs in{x, gradient, k,
+                            static_cast<float>(context->saved_data["slope"].toDouble())};
+    const Sums sums = gradient_sums(in, layout);
+    return {input_gradient(in, layout, sums), over_samples(sums.second, layout),
+            over_samples(sums.first, layout), at::Tensor(), at::Tensor()};
+  }
+};
+
+bool is_channels_last(const at::Tensor& x) {
+  return x.dim() == 5 && x.stride(1) == 1 && x.is_contiguous(kChannelsLast);
+}
+
+}  // namespace
+
+bool can_fuse(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto simple = [](const at::Tensor& t) {
+    return t.is_cpu() && t.scalar_type() == at::kFloat;
+  };
+  return simple(x) && simple(weight) && simple(bias) && weight.is_contiguous() &&
+         bias.is_contiguous() && is_channels_last(x) && x.numel() > 0;
+}
+
+at::Tensor fused_norm_activation(const at::Tensor& x, const at::Tensor& weight,
+                                 const at::Tensor& bias, const NormActivation& how) {
+  return FusedNormActivation::apply(x, weight, bias, how.epsilon, how.slope);
+}
+
+at::Tensor channels_last(const at::Tensor& x) {
+  const at::Tensor dense = x.contiguous(kChannelsLast);
+  if (dense.stride(1) == 1 || dense.size(1) != 1) {
+    return dense;
+  }
+  // One channel: both orders are the same memory, but ATen picks its kernels by the strides.
+  std::vector<std::int64_t> strides = dense.strides().vec();
+  strides[1] = 1;
+  return dense.as_strided(dense.sizes(), strides);
+}
+
+}  // namespace hepar::nn
