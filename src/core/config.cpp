@@ -295,11 +295,13 @@ Json ConfigSchema::to_json() const {
   return json;
 }
 
-Json ConfigSchema::result_keys() const {
+Json ConfigSchema::result_keys(const ConfigSchema& defaults) const {
   std::map<std::string, Json> sorted;
-  for (const ConfigKey& key : keys_) {
-    if (key.effect == Effect::kResult && key.get() != key.initial) {
-      sorted[key.path] = json_of(key.get());
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    require(keys_[i].path == defaults.keys_.at(i).path,
+            "result_keys: the defaults are of another schema");
+    if (keys_[i].effect == Effect::kResult && keys_[i].get() != defaults.keys_[i].get()) {
+      sorted[keys_[i].path] = json_of(keys_[i].get());
     }
   }
   Json json = Json::object();

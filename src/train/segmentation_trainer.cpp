@@ -149,9 +149,7 @@ class SegmentationTraining {
   }
 
   [[nodiscard]] RunSettings settings() {
-    ConfigSchema schema;
-    config_.declare(schema);
-    return {.config = schema.result_keys(),
+    return {.config = result_keys(config_),
             .plan_hash = plan_hash(plan_),
             .data_hash = set_.hash(),
             .code_version = version(),

@@ -116,7 +116,7 @@ TEST_F(Config, ResultKeysLeaveOutDefaultsAndWhatDoesNotMatter) {
   schema.set("out=somewhere");
   schema.set("steps=5");
 
-  EXPECT_EQ(schema.result_keys().dump(), R"({"steps":5})");
+  EXPECT_EQ(result_keys(config).dump(), R"({"steps":5})");
 }
 
 TEST_F(Config, BrokenYamlIsAConfigErrorWithItsLine) {

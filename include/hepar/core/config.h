@@ -85,8 +85,9 @@ class ConfigSchema {
   /// The resolved configuration as YAML (every key, current values) and as JSON.
   [[nodiscard]] std::string to_yaml() const;
   [[nodiscard]] Json to_json() const;
-  /// The keys whose effect is kResult and whose value is not the default, for hashing.
-  [[nodiscard]] Json result_keys() const;
+  /// The keys whose effect is kResult and whose value differs from the one in `defaults` (the same
+  /// schema over a default-constructed struct), sorted, for hashing.
+  [[nodiscard]] Json result_keys(const ConfigSchema& defaults) const;
   /// One aligned line a key: name, default, range, help.
   [[nodiscard]] std::string help() const;
 
@@ -96,6 +97,16 @@ class ConfigSchema {
   std::string prefix_;
   std::vector<ConfigKey> keys_;
 };
+
+/// result_keys() of a configuration against its type's defaults.
+template <class Config>
+Json result_keys(Config config) {
+  Config defaults;
+  ConfigSchema now, initial;
+  config.declare(now);
+  defaults.declare(initial);
+  return now.result_keys(initial);
+}
 
 /// "range" as shown in help and errors.
 std::string describe(const Range& range);

@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+#include <hepar/core/files.h>
+#include <hepar/core/json.h>
+#include <hepar/train/checkpoint.h>
+#include <hepar/train/segmentation_trainer.h>
+
+#include "support/temporary.h"
+#include "train/small_training.h"
+
+namespace hepar {
+namespace {
+
+/// One folder for all ranks, made and removed by rank 0.
+class SharedFolder {
+ public:
+  explicit SharedFolder(Communicator& world) : world_(world) {
+    if (world.is_root()) {
+      own_ = std::make_unique<test::TemporaryFolder>();
+      test::write_small_set(own_->path() / "set");
+    }
+    path_ = world.broadcast(own_ ? own_->path().string() : std::string(), 0);
+  }
+  ~SharedFolder() { world_.barrier(); }
+  SharedFolder(const SharedFolder&) = delete;
+  SharedFolder& operator=(const SharedFolder&) = delete;
+  SharedFolder(SharedFolder&&) = delete;
+  SharedFolder& operator=(SharedFolder&&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  Communicator& world_;
+  std::unique_ptr<test::TemporaryFolder> own_;
+  fs::path path_;
+};
+
+class Training : public ::testing::Test {
+ protected:
+  Communicator world = Communicator::world();
+  SharedFolder folder{world};
+
+  TrainConfig config(const std::string& out, std::int64_t steps) {
+    return test::small_config(folder.path() / "set", folder.path() / out, steps);
+  }
+  /// The same training by this rank alone.
+  std::string alone(const std::string& out, std::int64_t steps) {
+    Communicator self = Communicator::self();
+    return train_segmentation(config(out + std::to_string(world.rank()), steps), self).weights_hash;
+  }
+};
+
+TEST_F(Training, TreeGivesTheWeightsOfOneRank) {
+  const std::string wanted = alone("alone", 8);
+
+  const TrainOutcome together = train_segmentation(config("together", 8), world);
+
+  EXPECT_EQ(together.steps_done, 8);
+  EXPECT_EQ(together.weights_hash, wanted);
+}
+
+TEST_F(Training, AnotherSeedGivesOtherWeights) {
+  TrainConfig other = config("other", 3);
+  other.seed = 1;
+
+  EXPECT_NE(train_segmentation(other, world).weights_hash, alone("alone", 3));
+}
+
+TEST_F(Training, ContinuesFromACheckpointWithTheSameBits) {
+  const std::string wanted = alone("straight", 8);
+  train_segmentation(config("run", 8), world);
+  if (world.is_root()) {  // as a kill after step 5 would leave it
+    fs::remove_all(folder.path() / "run/checkpoints/step-0000008");
+    fs::remove_all(folder.path() / "run/model");
+  }
+  world.barrier();
+
+  const TrainOutcome resumed = train_segmentation(config("run", 8), world);
+
+  EXPECT_EQ(resumed.weights_hash, wanted);
+  if (world.is_root()) {
+    const std::string metrics = read_text(folder.path() / "run/metrics.jsonl");
+    EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 8);  // no step twice
+    EXPECT_TRUE(fs::exists(folder.path() / "run/model/weights.safetensors"));
+  }
+}
+
+TEST_F(Training, RefusesToContinueWithAnotherConfiguration) {
+  train_segmentation(config("run", 2), world);
+  TrainConfig changed = config("run", 2);
+  changed.optimizer.lr = 0.5;
+
+  EXPECT_THROW(train_segmentation(changed, world), Error);
+}
+
+TEST_F(Training, ADamagedCheckpointIsPassedOver) {
+  train_segmentation(config("run", 6), world);
+  if (world.is_root()) {
+    const fs::path weights = folder.path() / "run/checkpoints/step-0000006/weights.safetensors";
+    std::vector<std::byte> bytes = read_bytes(weights);
+    bytes.back() ^= std::byte{1};
+    write_atomically(weights, std::span<const std::byte>(bytes));
+  }
+  world.barrier();
+
+  const std::optional<Checkpoint> found = CheckpointStore(folder.path() / "run", 2).load_latest();
+
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->step, 5);
+}
+
+}  // namespace
+}  // namespace hepar
