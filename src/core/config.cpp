@@ -30,6 +30,10 @@ const char* type_name(const ConfigValue& value) {
 
 std::string number_text(double value) {
   char text[32];
+  if (std::abs(value) < 1e6 && value == std::floor(value)) {
+    std::snprintf(text, sizeof(text), "%.0f", value);  // 1000, not 1e+03
+    return text;
+  }
   std::snprintf(text, sizeof(text), "%.17g", value);
   double parsed = 0;
   for (int digits = 1; digits <= 17 && parsed != value;
