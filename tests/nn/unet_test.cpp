@@ -12,7 +12,12 @@
 namespace hepar {
 namespace {
 
-const std::string kVectors = std::string(HEPAR_TEST_VECTORS) + "/unet.json";
+/// By value: a loop over a part of a temporary would run over nothing.
+Json vectors(const std::string& key) {
+  Json cases = read_json(std::string(HEPAR_TEST_VECTORS) + "/unet.json").at(key);
+  require(!cases.empty(), "unet.json: wanted cases under " + key);
+  return cases;
+}
 
 UNetOptions options_from(const Json& plan) {
   UNetOptions options;
@@ -64,7 +69,7 @@ void fill_by_formula(SegmentationNetwork& network) {
 }
 
 TEST(UNet, HasAsManyParametersAsThePeer) {
-  for (const Json& plan : read_json(kVectors).at("parameter_counts")) {
+  for (const Json& plan : vectors("parameter_counts")) {
     SCOPED_TRACE(plan.at("name"));
 
     const auto network = make_unet(options_from(plan), 1);
@@ -74,7 +79,7 @@ TEST(UNet, HasAsManyParametersAsThePeer) {
 }
 
 TEST(UNet, HasThePeersParameterNamesInItsOrder) {
-  for (const Json& tiny : read_json(kVectors).at("logits")) {
+  for (const Json& tiny : vectors("logits")) {
     SCOPED_TRACE(tiny.at("name"));
 
     const auto network = make_unet(options_from(tiny), 1);
@@ -89,7 +94,7 @@ TEST(UNet, HasThePeersParameterNamesInItsOrder) {
 }
 
 TEST(UNet, GivesThePeersLogits) {
-  for (const Json& tiny : read_json(kVectors).at("logits")) {
+  for (const Json& tiny : vectors("logits")) {
     SCOPED_TRACE(tiny.at("name"));
     const auto network = make_unet(options_from(tiny), 1);
     fill_by_formula(*network);
