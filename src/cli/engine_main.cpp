@@ -1,3 +1,6 @@
+#include <c10/util/Exception.h>
+
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -45,9 +48,7 @@ ExitCode predict(const Arguments& arguments, Communicator& world) {
   return ExitCode::kDone;
 }
 
-int run(Arguments arguments) {
-  Communicator world = Communicator::world();
-  log::set_rank(world.rank(), world.size());
+int run_command(Arguments arguments, Communicator& world) {
   require<ConfigError>(!arguments.empty(), "hepar-engine: wanted a command: train | predict");
   const std::string command = arguments.front();
   arguments.erase(arguments.begin());
@@ -58,6 +59,16 @@ int run(Arguments arguments) {
     return static_cast<int>(predict(arguments, world));
   }
   throw ConfigError("hepar-engine: unknown command '" + command + "'; known: train, predict");
+}
+
+int run(const Arguments& arguments) {
+  Communicator world = Communicator::world();
+  log::set_rank(world.rank(), world.size());
+  try {
+    return run_command(arguments, world);
+  } catch (const c10::Error& e) {
+    throw Error(e.what_without_backtrace());  // a user is not helped by Torch's stack
+  }
 }
 
 }  // namespace
