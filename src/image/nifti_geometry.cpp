@@ -202,6 +202,12 @@ Grid read_grid(const Header& header, const std::string& where, std::vector<std::
   check_pixdim(header, where);
   check_code(header.qform_code, "qform_code", where);
   check_code(header.sform_code, "sform_code", where);
+  // The standard then gives voxel sizes only, and readers guess differently (nibabel takes x to the
+  // left and centres the volume): left and right of a liver must not be a guess.
+  require<DataError>(header.qform_code > 0 || header.sform_code > 0,
+                     where +
+                         ": neither qform nor sform: the file does not say how it lies in the "
+                         "patient; set one of them from the scanner's data");
   const double to_mm = unit_factor(header, where, notes);
   if (header.qform_code > 0) {
     check_qform(header, where);
@@ -212,13 +218,6 @@ Grid read_grid(const Header& header, const std::string& where, std::vector<std::
   const NiftiImage image = convert(header, where);
   if (header.qform_code > 0 && header.sform_code > 0) {
     check_conflict(header, *image, where, to_mm);
-  }
-  if (header.qform_code == 0 && header.sform_code == 0) {
-    // The standard's method 1, and what niftilib puts into qto_xyz: voxel sizes only. Others guess
-    // otherwise (nibabel takes x to the left and centres the volume), hence the note.
-    notes.emplace_back(
-        "neither qform nor sform: axes taken as right, anterior, superior, origin 0; "
-        "left and right are not known");
   }
   return grid_of(header.sform_code > 0 ? image->sto_xyz : image->qto_xyz, *image, to_mm);
 }

@@ -25,6 +25,7 @@
 #include "hepar/train/optimizer.h"
 #include "hepar/train/stop_signal.h"
 #include "hepar/train/training_step.h"
+#include "metrics_log.h"
 #include "online_validation.h"
 #include "run_folder.h"
 
@@ -149,7 +150,9 @@ class SegmentationTraining {
   }
 
   [[nodiscard]] RunSettings settings() {
-    return {.config = result_keys(config_),
+    Json config = result_keys(config_);
+    config.erase("run.threads");  // stands beside: another number is a warning, not a refusal
+    return {.config = config,
             .plan_hash = plan_hash(plan_),
             .data_hash = set_.hash(),
             .code_version = version(),
@@ -166,6 +169,7 @@ class SegmentationTraining {
       if (communicator_.is_root()) {
         make_writable_directory(out_);
         lease_ = std::make_unique<Lease>(out_, config_.run.heartbeat_s);
+        fs::remove(out_ / "outcome.json");  // of an attempt before: this one has none yet
       }
     });
     reducer_ = std::make_unique<GradientReducer>(values_of(parameters_), communicator_, options_);
@@ -182,8 +186,7 @@ class SegmentationTraining {
         ConfigSchema schema;
         config_.declare(schema);
         write_atomically(out_ / "config.yaml", schema.to_yaml());
-        trim_metrics(out_ / "metrics.jsonl", step_);
-        metrics_ = std::make_unique<JsonLines>(out_ / "metrics.jsonl");
+        metrics_ = std::make_unique<MetricsLog>(out_, step_);
       }
     });
   }
@@ -241,27 +244,28 @@ class SegmentationTraining {
     const PatchSampler sampler = make_sampler();
     PatchLoader loader = make_loader(sampler);
     Progress progress("training", config_.train.steps - step_, communicator_.is_root());
-    while (step_ < config_.train.steps && !stop_agreed(flags)) {
+    bool stop = false;
+    while (step_ < config_.train.steps && !stop) {
       const SegmentationLoss::Value value = one_step(loader, flags);
       progress.advance(1, "loss " + std::to_string(value.loss));
-      if (step_ % config_.train.checkpoint_every == 0 && step_ < config_.train.steps) {
+      stop = stop_agreed(flags);  // before saving: a step that went wrong is not kept
+      if (!stop && step_ % config_.train.checkpoint_every == 0 && step_ < config_.train.steps) {
         save();
       }
     }
-    stop_agreed(flags);
   }
 
-  /// What the ranks said of the step before: they all stop, or fail, at the same one.
+  /// What the ranks said of the step just made: they all stop, or fail, at the same one.
   bool stop_agreed(StepFlags& flags) const {
-    const StepSummary before = flags.wait().value_or(StepSummary{});
-    require(!before.any_non_finite,
+    const StepSummary all = flags.wait().value_or(StepSummary{});
+    require(!all.any_non_finite,
             "step " + std::to_string(step_) +
                 ": the loss or its gradient is not finite; the last checkpoint is intact: lower "
                 "optimizer.lr or look at the data");
-    require<CommError>(before.hash_ok,
+    require<CommError>(all.hash_ok,
                        "step " + std::to_string(step_) +
                            ": the ranks did not make the same sequence of reductions");
-    return before.any_stop;
+    return all.any_stop;
   }
 
   SegmentationLoss::Value one_step(PatchLoader& loader, StepFlags& flags) {
@@ -371,7 +375,7 @@ class SegmentationTraining {
   std::unique_ptr<GradientReducer> reducer_;
   std::unique_ptr<SegmentationLoss> loss_;
   std::unique_ptr<Lease> lease_;
-  std::unique_ptr<JsonLines> metrics_;
+  std::unique_ptr<MetricsLog> metrics_;
   std::int64_t step_ = 0;
 };
 

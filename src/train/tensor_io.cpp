@@ -102,7 +102,7 @@ std::string hash_tensors(const NamedTensors& tensors) {
   for (const auto& [name, tensor] : tensors) {
     std::string text = name;
     for (const std::int64_t size : tensor.sizes()) {
-      text += "," + std::to_string(size);
+      text.append(",").append(std::to_string(size));
     }
     hash.update(std::as_bytes(std::span(text)));
     const at::Tensor stored = stored_form(tensor);

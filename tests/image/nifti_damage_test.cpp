@@ -61,6 +61,12 @@ const Damage kDamages[] = {
     {"quaternion_nan", [](Bytes& b) { put(b, kQuaternB + 4, kNan); }, "qform has a number"},
     {"qform_code", [](Bytes& b) { put<short>(b, kQformCode, 77); }, "qform_code = 77"},
     {"sform_code", [](Bytes& b) { put<short>(b, kSformCode, -3); }, "sform_code = -3"},
+    {"no_orientation",
+     [](Bytes& b) {
+       put<short>(b, kQformCode, 0);
+       put<short>(b, kSformCode, 0);
+     },
+     "neither qform nor sform"},
     {"units", [](Bytes& b) { put<char>(b, kUnits, 5); }, "xyzt_units"},
     {"dim_count_zero", [](Bytes& b) { put<short>(b, kDim, 0); }, "dim[0] = 0"},
     {"dim_count_huge", [](Bytes& b) { put<short>(b, kDim, 8); }, "dim[0] = 8"},

@@ -161,21 +161,6 @@ TEST(ReadNifti, ConvertsMetresAndMicrometres) {
   }
 }
 
-TEST(ReadNifti, WithoutQformAndSformUsesVoxelSizesOnlyAndNotesIt) {
-  const test::TemporaryFolder folder;
-  Bytes bytes = test::counting_file();
-  put<short>(bytes, kQformCode, 0);
-  put<short>(bytes, kSformCode, 0);
-
-  const StoredImage image = read_nifti(write_bytes(folder.path() / "bare.nii", bytes));
-
-  Grid wanted;
-  wanted.size = {.z = 2, .y = 3, .x = 4};
-  wanted.spacing = {.z = 5, .y = 1.25, .x = 0.75};
-  EXPECT_EQ(image.grid, wanted);
-  EXPECT_THAT(image.notes, ElementsAre(HasSubstr("neither qform nor sform")));
-}
-
 TEST(ReadNifti, TakesQfacZeroForOne) {
   const test::TemporaryFolder folder;
   StoredImage image = test::counting_image();

@@ -8,9 +8,7 @@ status ("ok" or "refused"), reason, notes, size and spacing_mm (z, y, x), affine
 indices x, y, z), type, slope, intercept, min, max, mean, and exit 0 or 3. Exits 1 when a file is read
 differently, crashes the program or makes it print to stderr without a refusal.
 
-A file with neither qform nor sform is compared with the standard's method 1 (voxel sizes only):
-nibabel instead points x to the left and centres the volume. Spatial units of metres and micrometres
-are converted, as hepar does; nibabel leaves them.
+Spatial units of metres and micrometres are converted, as hepar does; nibabel leaves them.
 """
 import collections
 import json
@@ -31,11 +29,7 @@ TO_MM = {1: 1e3, 3: 1e-3}
 
 
 def wanted_affine(image):
-    header = image.header
-    factor = np.diag([TO_MM.get(int(header["xyzt_units"]) & 7, 1.0)] * 3 + [1.0])
-    if header["qform_code"] == 0 and header["sform_code"] == 0:
-        return factor @ np.diag([*header["pixdim"][1:4], 1.0])
-    return factor @ image.affine
+    return np.diag([TO_MM.get(int(image.header["xyzt_units"]) & 7, 1.0)] * 3 + [1.0]) @ image.affine
 
 
 def differences(found, image):
