@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <hepar/core/error.h>
 #include <hepar/core/event_file.h>
 #include <hepar/core/files.h>
 
