@@ -56,7 +56,7 @@ TEST(EventFile, HoldsTagStepAndValue) {
   ASSERT_EQ(records.size(), 3U);
   EXPECT_EQ(records[1].substr(9), std::string("\x10\xac\x02\x3a\x02\x08\x01", 7));  // START at 300
   EXPECT_EQ(records[2].substr(9),
-            std::string("\x10\xad\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\0\0\0\x3f", 20));
+            std::string("\x10\xad\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\0\0\0\x3f", 18));
 }
 
 TEST(EventFile, AFolderThatCannotBeMadeIsNamed) {
