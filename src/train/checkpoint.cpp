@@ -44,6 +44,13 @@ void remove_unfinished(const fs::path& folder) {
   }
 }
 
+/// Deletes a checkpoint so that a kill half-way leaves nothing under a final name.
+void remove_checkpoint(const fs::path& folder) {
+  const fs::path doomed = folder.parent_path() / (".tmp-old-" + folder.filename().string());
+  fs::rename(folder, doomed);
+  fs::remove_all(doomed);
+}
+
 void verify(const fs::path& file, const std::string& wanted) {
   const std::string found = to_hex(xxh64_of_file(file.string()));
   require<DataError>(found == wanted,
@@ -69,6 +76,7 @@ CheckpointStore::CheckpointStore(std::filesystem::path run_folder, std::int64_t 
     : folder_(std::move(run_folder) / "checkpoints"), keep_(keep) {}
 
 void CheckpointStore::save(const Checkpoint& checkpoint, const Lease& lease) const {
+  lease.check();  // before touching anything: what is unfinished here may be a successor's
   make_writable_directory(folder_);
   remove_unfinished(folder_);
   const std::string name = folder_name(checkpoint.step);
@@ -81,13 +89,15 @@ void CheckpointStore::save(const Checkpoint& checkpoint, const Lease& lease) con
   write_json(temporary / kState, state);
   sync_path(temporary);
   lease.check();
-  fs::remove_all(folder_ / name);  // the same step, saved before a stop and reached again
+  if (fs::exists(folder_ / name)) {  // the same step, saved before a stop and reached again
+    remove_checkpoint(folder_ / name);
+  }
   fs::rename(temporary, folder_ / name);
   sync_path(folder_);
   write_atomically(folder_ / "latest", name + "\n");
   const std::vector<fs::path> all = finished(folder_);
   for (std::size_t i = static_cast<std::size_t>(keep_); i < all.size(); ++i) {
-    fs::remove_all(all[i]);
+    remove_checkpoint(all[i]);
   }
 }
 

@@ -50,22 +50,31 @@ struct Holder {
   std::int64_t generation = 0;
   std::string host, job, started;
   pid_t pid = 0;
+  double heartbeat_s = 0;
   std::int64_t beat = 0;
   bool released = false;
 };
 
 Json to_json(const Holder& h) {
-  return {{"generation", h.generation}, {"host", h.host}, {"job", h.job},          {"pid", h.pid},
-          {"started", h.started},       {"beat", h.beat}, {"released", h.released}};
+  return {{"generation", h.generation},
+          {"host", h.host},
+          {"job", h.job},
+          {"pid", h.pid},
+          {"started", h.started},
+          {"heartbeat_s", h.heartbeat_s},
+          {"beat", h.beat},
+          {"released", h.released}};
 }
 
 fs::path lease_path(const fs::path& folder, std::int64_t generation) {
   return folder / (std::to_string(generation) + ".json");
 }
 
+/// 0 when there is none, or no folder: somebody may have deleted it under a running training.
 std::int64_t newest_generation(const fs::path& folder) {
   std::int64_t newest = 0;
-  for (const auto& entry : fs::directory_iterator(folder)) {
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(folder, missing)) {
     const std::string stem = entry.path().stem().string();
     if (!stem.empty() &&
         std::all_of(stem.begin(), stem.end(), [](unsigned char c) { return std::isdigit(c); })) {
@@ -86,6 +95,7 @@ std::optional<Holder> read_holder(const fs::path& path) {
     h.job = json_get<std::string>(json, "job", where);
     h.pid = json_get<pid_t>(json, "pid", where);
     h.started = json_get<std::string>(json, "started", where);
+    h.heartbeat_s = json_get<double>(json, "heartbeat_s", where);
     h.beat = json_get<std::int64_t>(json, "beat", where);
     h.released = json_get<bool>(json, "released", where);
     return h;
@@ -115,9 +125,12 @@ void wait_until_free(const fs::path& folder, std::int64_t newest, double heartbe
   log::info(folder.parent_path().string() + ": held by " +
             (first ? text_of(*first) : "an unreadable lease") + "; waiting " +
             std::to_string(kMissedBeats) + " beats for a sign of life");
-  std::this_thread::sleep_for(std::chrono::duration<double>(kMissedBeats * heartbeat_s));
+  const double beat_s = std::max(heartbeat_s, first ? first->heartbeat_s : 0);
+  std::this_thread::sleep_for(std::chrono::duration<double>(kMissedBeats * beat_s));
   const std::optional<Holder> then = read_holder(lease_path(folder, newest));
-  const bool beating = first && then && !then->released && then->beat != first->beat;
+  // One that could not be read before was just being written: its holder has only begun.
+  const bool beating =
+      then && !then->released && !known_dead(*then) && (!first || then->beat != first->beat);
   require<CommError>(!beating, folder.parent_path().string() + ": another run is writing here: " +
                                    (then ? text_of(*then) : "") +
                                    "; stop it or choose another --out");
@@ -140,7 +153,6 @@ bool create_exclusively(const fs::path& path, const Holder& holder) {
 struct Lease::Impl {
   fs::path folder;
   Holder holder;
-  double heartbeat_s = 5;
   std::mutex mutex;
   std::condition_variable_any wake;
   std::jthread beating;
@@ -151,7 +163,7 @@ struct Lease::Impl {
 
   void beat(const std::stop_token& stop) {
     std::unique_lock lock(mutex);
-    const auto pause = std::chrono::duration<double>(heartbeat_s);
+    const auto pause = std::chrono::duration<double>(holder.heartbeat_s);
     while (!wake.wait_for(lock, stop, pause, [&] { return stop.stop_requested(); })) {
       if (!current()) {
         return;
@@ -170,7 +182,6 @@ struct Lease::Impl {
 Lease::Lease(const std::filesystem::path& folder, double heartbeat_s)
     : impl_(std::make_unique<Impl>()) {
   impl_->folder = folder / "lease";
-  impl_->heartbeat_s = heartbeat_s;
   make_writable_directory(impl_->folder);
   const char* job = std::getenv("SLURM_JOB_ID");
   impl_->holder = {.generation = 0,
@@ -178,6 +189,7 @@ Lease::Lease(const std::filesystem::path& folder, double heartbeat_s)
                    .job = job == nullptr ? "" : job,
                    .started = start_time(::getpid()),
                    .pid = ::getpid(),
+                   .heartbeat_s = heartbeat_s,
                    .beat = 0,
                    .released = false};
   const std::int64_t newest = newest_generation(impl_->folder);
@@ -207,11 +219,12 @@ std::int64_t Lease::generation() const { return impl_->holder.generation; }
 
 void Lease::check() const {
   const std::int64_t newest = newest_generation(impl_->folder);
-  require<CommError>(newest == impl_->holder.generation,
-                     impl_->folder.parent_path().string() + ": this run (generation " +
-                         std::to_string(impl_->holder.generation) +
-                         ") was replaced by generation " + std::to_string(newest) +
-                         "; it must not write any more");
+  const std::string run = impl_->folder.parent_path().string() + ": this run (generation " +
+                          std::to_string(impl_->holder.generation) + ") ";
+  require<CommError>(newest > 0, run + "lost its folder: somebody deleted it");
+  require<CommError>(newest == impl_->holder.generation, run + "was replaced by generation " +
+                                                             std::to_string(newest) +
+                                                             "; it must not write any more");
 }
 
 }  // namespace hepar

@@ -5,6 +5,7 @@
 #include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
 
+#include <limits>
 #include <utility>
 
 #include "hepar/core/error.h"
@@ -48,12 +49,23 @@ void append_adam(NamedTensors& out, const std::string& name,
   out.emplace_back("step." + name, at::scalar_tensor(state.step(), at::kLong));
 }
 
+/// A copy of a stored value, where and as its parameter is.
+at::Tensor value_for(const at::Tensor& parameter, const std::map<std::string, at::Tensor>& values,
+                     const std::string& name, const std::string& where) {
+  const at::Tensor& stored = values.at(name);
+  require<DataError>(stored.sizes() == parameter.sizes(),
+                     where + ": '" + name + "' has another shape than the parameter");
+  return at::empty_like(parameter.detach()).copy_(stored);
+}
+
 template <class State>
 std::unique_ptr<optim::OptimizerParamState> adam_state(
-    const std::map<std::string, at::Tensor>& values, const std::string& name) {
+    const NamedTensors::value_type& parameter, const std::map<std::string, at::Tensor>& values,
+    const std::string& where) {
+  const auto& [name, value] = parameter;
   auto state = std::make_unique<State>();
-  state->exp_avg(values.at("exp_avg." + name).clone());
-  state->exp_avg_sq(values.at("exp_avg_sq." + name).clone());
+  state->exp_avg(value_for(value, values, "exp_avg." + name, where));
+  state->exp_avg_sq(value_for(value, values, "exp_avg_sq." + name, where));
   state->step(values.at("step." + name).item<std::int64_t>());
   return state;
 }
@@ -76,10 +88,10 @@ Optimizer::Optimizer(NamedTensors parameters, const OptimizerConfig& config)
 Optimizer::~Optimizer() = default;
 
 double Optimizer::step(double learning_rate) {
-  double norm = 0;
-  if (impl_->config.clip_norm > 0) {
-    norm = torch::nn::utils::clip_grad_norm_(values_of(impl_->parameters), impl_->config.clip_norm);
-  }
+  // The norm also says whether the gradient is finite, so it is taken when nothing is clipped too.
+  const double limit = impl_->config.clip_norm > 0 ? impl_->config.clip_norm
+                                                   : std::numeric_limits<double>::infinity();
+  const double norm = torch::nn::utils::clip_grad_norm_(values_of(impl_->parameters), limit);
   for (auto& group : impl_->optimizer->param_groups()) {
     group.options().set_lr(learning_rate);
   }
@@ -121,16 +133,17 @@ void Optimizer::load_state(const NamedTensors& state, const std::string& where) 
   }
   try {
     auto& states = impl_->optimizer->state();
-    for (const auto& [name, parameter] : impl_->parameters) {
-      void* key = parameter.unsafeGetTensorImpl();
+    for (const auto& parameter : impl_->parameters) {
+      const auto& [name, value] = parameter;
+      void* key = value.unsafeGetTensorImpl();
       if (impl_->config.name == "sgd") {
         auto sgd = std::make_unique<optim::SGDParamState>();
-        sgd->momentum_buffer(values.at("momentum." + name).to(parameter.device(), false, true));
+        sgd->momentum_buffer(value_for(value, values, "momentum." + name, where));
         states[key] = std::move(sgd);
       } else if (impl_->config.name == "adam") {
-        states[key] = adam_state<optim::AdamParamState>(values, name);
+        states[key] = adam_state<optim::AdamParamState>(parameter, values, where);
       } else {
-        states[key] = adam_state<optim::AdamWParamState>(values, name);
+        states[key] = adam_state<optim::AdamWParamState>(parameter, values, where);
       }
     }
   } catch (const std::out_of_range&) {

@@ -1,3 +1,4 @@
+#include <ATen/Functions.h>
 #include <gtest/gtest.h>
 #include <hepar/core/files.h>
 #include <hepar/core/json.h>
@@ -89,6 +90,22 @@ TEST_F(Training, RefusesToContinueWithAnotherConfiguration) {
   changed.optimizer.lr = 0.5;
 
   EXPECT_THROW(train_segmentation(changed, world), Error);
+}
+
+// With a checkpoint after every step, the one that failed must not be among them.
+TEST_F(Training, AStepThatIsNotFiniteIsNotKept) {
+  TrainConfig wild = config("wild", 6);
+  wild.optimizer.lr = 1e30;
+  wild.train.checkpoint_every = 1;
+
+  EXPECT_THROW(train_segmentation(wild, world), Error);
+
+  const std::optional<Checkpoint> found = CheckpointStore(folder.path() / "wild", 2).load_latest();
+  ASSERT_TRUE(found.has_value());
+  EXPECT_GE(found->step, 1);
+  for (const auto& [name, value] : found->weights) {
+    EXPECT_TRUE(at::isfinite(value).all().item<bool>()) << name << " at step " << found->step;
+  }
 }
 
 TEST_F(Training, ADamagedCheckpointIsPassedOver) {
