@@ -89,10 +89,12 @@ void CheckpointStore::save(const Checkpoint& checkpoint, const Lease& lease) con
   write_json(temporary / kState, state);
   sync_path(temporary);
   lease.check();
+  const fs::path replaced = folder_ / (".tmp-old-" + name);
   if (fs::exists(folder_ / name)) {  // the same step, saved before a stop and reached again
-    remove_checkpoint(folder_ / name);
+    fs::rename(folder_ / name, replaced);
   }
   fs::rename(temporary, folder_ / name);
+  fs::remove_all(replaced);
   sync_path(folder_);
   write_atomically(folder_ / "latest", name + "\n");
   const std::vector<fs::path> all = finished(folder_);

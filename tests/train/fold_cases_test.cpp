@@ -27,6 +27,7 @@ PreparedCase write_case(PreparedShardWriter& writer, const Entry& entry) {
   const std::vector<std::int16_t> labels(24, 1);
   sample.channels = {image};
   if (entry.labelled) {
+    sample.record.label = "manual";
     sample.labels = labels;
   }
   return writer.write(sample);

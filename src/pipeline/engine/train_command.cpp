@@ -63,14 +63,17 @@ ExitCode run_train_command(const TrainConfig& config, bool dry_run, Communicator
                 done.weights_hash + ", in " + config.out);
     }
     return done.code;
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {
+    const auto* known = dynamic_cast<const Error*>(&e);
+    const ExitCode code = known != nullptr ? known->code() : ExitCode::kFailure;
     // The folder is not this run's: a successor fenced it, or it holds a run of another
     // configuration.
-    const bool foreign = e.code() == ExitCode::kCommunication || e.code() == ExitCode::kUsage;
-    if (communicator.is_root() && !foreign) {
-      write_outcome(config,
-                    {.code = e.code(), .steps_done = 0, .weights_hash = "", .message = e.what()},
-                    wall());
+    const bool foreign = code == ExitCode::kCommunication || code == ExitCode::kUsage;
+    // A rank that fails alone ends the whole job before rank 0 hears of it: it writes itself.
+    const bool alone = dynamic_cast<const AgreedError*>(&e) == nullptr;
+    if ((communicator.is_root() || alone) && !foreign) {
+      write_outcome(
+          config, {.code = code, .steps_done = 0, .weights_hash = "", .message = e.what()}, wall());
     }
     throw;
   }
