@@ -75,7 +75,8 @@ const Command& find_command(const std::string& name) {
 }
 
 void run(Arguments arguments) {
-  if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "help") {
+  if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "-h" ||
+      arguments.front() == "help") {
     print_overview();
     return;
   }
