@@ -31,8 +31,16 @@ find_path(NIFTI2_INCLUDE nifti2_io.h PATH_SUFFIXES nifti REQUIRED)
 find_library(NIFTI2_LIBRARY nifti2 REQUIRED)
 find_library(ZNZ_LIBRARY znz REQUIRED)
 hepar_dependency(nifti INCLUDE ${NIFTI2_INCLUDE} LINK ${NIFTI2_LIBRARY} ${ZNZ_LIBRARY} ZLIB::ZLIB)
-find_package(ITK 5.2 REQUIRED COMPONENTS ITKCommon ITKConnectedComponents ITKDistanceMap)
+find_package(ITK 5.2 REQUIRED COMPONENTS ITKCommon ITKConnectedComponents ITKDistanceMap ITKIOPNG)
 hepar_dependency(itk INCLUDE ${ITK_INCLUDE_DIRS} LINK ITKCommon)
+# GDCM comes with ITK. It is used directly: ITK's reader scales the pixels and sorts by its own rules.
+find_path(GDCM_INCLUDE gdcmImageReader.h PATH_SUFFIXES gdcm-3.0 REQUIRED)
+set(GDCM_LIBRARIES_FOUND)
+foreach(part MSFF DSED DICT Common)
+  find_library(GDCM_${part} gdcm${part} REQUIRED)
+  list(APPEND GDCM_LIBRARIES_FOUND ${GDCM_${part}})
+endforeach()
+hepar_dependency(gdcm INCLUDE ${GDCM_INCLUDE} LINK ${GDCM_LIBRARIES_FOUND})
 
 # --- io: HDF5 (serial), Blosc ---
 find_package(HDF5 REQUIRED COMPONENTS C)
