@@ -37,17 +37,25 @@ void require_known(const std::vector<std::string>& wanted, const std::set<std::s
   }
 }
 
+/// manual, pseudo or none: of the sample, not of its case.
+std::string label_of(const CaseRecord& item, const Sample& sample) {
+  return sample.mask ? item.label : (sample.pseudo != nullptr ? "pseudo" : "none");
+}
+
 class Chooser {
  public:
-  Chooser(const Manifest& manifest, const Plan& plan, const SampleSelection& selection)
-      : manifest_(manifest), plan_(plan), selection_(selection) {
+  Chooser(const SampleSource& source, const SampleSelection& selection)
+      : manifest_(source.manifest),
+        plan_(source.plan),
+        pseudo_(source.pseudo),
+        selection_(selection) {
     check_names();
-    for (std::size_t i = 0; i < manifest.cases.size(); ++i) {
-      const CaseRecord& item = manifest.cases[i];
+    for (std::size_t i = 0; i < manifest_.cases.size(); ++i) {
+      const CaseRecord& item = manifest_.cases[i];
       if (!takes(selection.split, item.split) || !takes(selection.domain, item.domain)) {
         continue;
       }
-      if (plan.channels.size() > 1) {
+      if (plan_.channels.size() > 1) {
         add_multi_channel(i);
       } else {
         add_single_channel(i);
@@ -81,25 +89,36 @@ class Chooser {
     return selection_.sequence.empty() ? plan_.channels : selection_.sequence;
   }
 
-  [[nodiscard]] bool takes_label(const CaseRecord& item, bool has_mask) const {
-    return takes(selection_.label, has_mask ? item.label : "none");
+  /// Finds the sample's mask and says whether its kind is wanted.
+  bool takes_label(const CaseRecord& item, Sample& sample) const {
+    for (const std::size_t at : sample.sequences) {
+      if (item.sequences[at].mask && !sample.mask) {
+        sample.mask = at;
+      }
+      if (pseudo_ != nullptr && sample.pseudo == nullptr) {
+        sample.pseudo = pseudo_->find(item.id, item.sequences[at].sequence);
+      }
+    }
+    if (sample.mask) {
+      sample.pseudo = nullptr;
+    }
+    return takes(selection_.label, label_of(item, sample));
   }
 
   void add_single_channel(std::size_t index) {
     const CaseRecord& item = manifest_.cases[index];
     for (const std::string& name : wanted_sequences()) {
       const auto at = find_sequence(item, name);
-      if (!at || !takes_label(item, item.sequences[*at].mask.has_value())) {
+      if (!at) {
         continue;  // a patient without this sequence is no error: sequences are missing by nature
       }
       Sample sample;
       sample.id = wanted_sequences().size() > 1 ? item.id + "/" + name : item.id;
       sample.case_index = index;
       sample.sequences = {*at};
-      if (item.sequences[*at].mask) {
-        sample.mask = *at;
+      if (takes_label(item, sample)) {
+        choice.samples.push_back(std::move(sample));
       }
-      choice.samples.push_back(std::move(sample));
     }
   }
 
@@ -124,30 +143,28 @@ class Chooser {
         return;
       }
       sample.sequences.push_back(*at);
-      if (sequence.mask && !sample.mask) {
-        sample.mask = *at;
-      }
     }
-    if (takes_label(item, sample.mask.has_value())) {
+    if (takes_label(item, sample)) {
       choice.samples.push_back(std::move(sample));
     }
   }
 
   const Manifest& manifest_;
   const Plan& plan_;
+  const PseudoLabelSet* pseudo_;
   const SampleSelection& selection_;
 };
 
 }  // namespace
 
-SampleChoice choose_samples(const Manifest& manifest, const Plan& plan,
-                            const SampleSelection& selection) {
+SampleChoice choose_samples(const SampleSource& source, const SampleSelection& selection) {
+  const Plan& plan = source.plan;
   require<DataError>(plan.channels.empty() || plan.channels.size() == plan.normalization.size(),
                      "plan: wanted one normalization a channel");
   require<ConfigError>(plan.channels.size() <= 1 || selection.sequence.empty(),
                        "sequence: the plan's channels (" + join(plan.channels, ", ") +
                            ") are the sequences; leave it out");
-  return Chooser(manifest, plan, selection).choice;
+  return Chooser(source, selection).choice;
 }
 
 std::int64_t prepared_bytes(const Sample& sample, const Manifest& manifest, const Plan& plan) {
@@ -155,7 +172,7 @@ std::int64_t prepared_bytes(const Sample& sample, const Manifest& manifest, cons
   const Grid turned = reorient(grid, transposition(plan.transpose));
   const SizeVox size = resampled_size(turned.size, turned.spacing, plan.spacing_mm);
   const auto channels = static_cast<std::int64_t>(sample.sequences.size());
-  return count(size) * (channels * 2 + (sample.mask ? 1 : 0));
+  return count(size) * (channels * 2 + (sample.has_mask() ? 1 : 0));
 }
 
 PreparedCase record_of(const Sample& sample, const Manifest& manifest) {
@@ -168,12 +185,13 @@ PreparedCase record_of(const Sample& sample, const Manifest& manifest) {
   record.domain = item.domain;
   record.split = item.split;
   record.stage = item.stage;
-  record.label = sample.mask ? item.label : "none";
+  record.label = label_of(item, sample);
   record.source_axis = first.source_axis;
   record.flipped = first.flipped;
   std::vector<std::string> names;
   for (const std::size_t sequence : sample.sequences) {
     names.push_back(item.sequences[sequence].sequence);
+    record.source_hashes.push_back(item.sequences[sequence].image.hash);
   }
   record.sequence = join(names, "+");
   return record;

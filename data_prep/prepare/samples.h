@@ -8,6 +8,7 @@
 #include "hepar/image/image.h"
 #include "hepar/io/manifest.h"
 #include "hepar/io/prepared_set.h"
+#include "hepar/io/pseudo_labels.h"
 #include "hepar/io/shard.h"
 #include "hepar/plan/plan.h"
 #include "hepar/prep/prepare.h"
@@ -19,8 +20,10 @@ namespace hepar {
 struct Sample {
   std::string id;
   std::size_t case_index = 0;
-  std::vector<std::size_t> sequences;  ///< of the case, one a channel
-  std::optional<std::size_t> mask;     ///< which of the case's sequences carries it
+  std::vector<std::size_t> sequences;   ///< of the case, one a channel
+  std::optional<std::size_t> mask;      ///< which of the case's sequences carries it
+  const PseudoLabel* pseudo = nullptr;  ///< the mask of one without a manual one
+  [[nodiscard]] bool has_mask() const { return mask.has_value() || pseudo != nullptr; }
 };
 
 struct SampleChoice {
@@ -28,10 +31,16 @@ struct SampleChoice {
   std::vector<Problem> problems;
 };
 
+/// What samples are chosen from; all of it must outlive the choice.
+struct SampleSource {
+  const Manifest& manifest;
+  const Plan& plan;
+  const PseudoLabelSet* pseudo = nullptr;
+};
+
 /// The samples a selection makes of a cohort. A plan with several channels wants all of them on one
 /// grid. Throws DataError when nothing is selected, or a name exists nowhere in the cohort.
-SampleChoice choose_samples(const Manifest& manifest, const Plan& plan,
-                            const SampleSelection& selection);
+SampleChoice choose_samples(const SampleSource& source, const SampleSelection& selection);
 
 /// Size of a prepared sample before cropping: what its dealing to shards goes by.
 std::int64_t prepared_bytes(const Sample& sample, const Manifest& manifest, const Plan& plan);

@@ -65,8 +65,8 @@ SegmentationBatch stack(std::span<const Patch> patches) {
 }  // namespace
 
 struct PatchLoader::Impl {
-  Impl(const PreparedSet& prepared, const PatchSampler& patches, Options loader_options)
-      : set(prepared), sampler(patches), options(std::move(loader_options)) {
+  Impl(CaseList list, const PatchSampler& patches, Options loader_options)
+      : cases(std::move(list)), sampler(patches), options(std::move(loader_options)) {
     for (const SlotRange& range : options.micro_batches) {
       for (std::int64_t i = 0; i < range.count; ++i) {
         slots.push_back(range.first + i);
@@ -76,7 +76,7 @@ struct PatchLoader::Impl {
     next_step = options.first_step;
   }
 
-  const PreparedSet& set;
+  CaseList cases;
   const PatchSampler& sampler;
   Options options;
   std::vector<std::int64_t> slots;  ///< of this rank, in order
@@ -131,14 +131,8 @@ Patch PatchLoader::Impl::make(std::int64_t step, std::int64_t slot) {
   std::string place = "step " + std::to_string(step) + ", slot " + std::to_string(slot) + ": ";
   try {
     const PatchRequest request = sampler.at(step, slot);
-    place = "case '" + set.cases()[request.case_index].id + "', " + place;
-    Patch loaded;
-    loaded.channels = set.channels();
-    loaded.size = request.box.size;
-    const auto voxels = static_cast<std::size_t>(count(loaded.size));
-    loaded.image.resize(voxels * static_cast<std::size_t>(loaded.channels));
-    loaded.labels.resize(voxels);
-    set.read_patch(request.case_index, request.box, loaded.image, loaded.labels);
+    place = cases.name(request.case_index) + ", " + place;
+    Patch loaded = cases.patch(request.case_index, request.box);
     if (!options.augmentation.enabled) {
       return centre_crop(loaded, options.task);
     }
@@ -167,8 +161,8 @@ void PatchLoader::Impl::run(const std::stop_token& stop) {
   }
 }
 
-PatchLoader::PatchLoader(const PreparedSet& set, const PatchSampler& sampler, Options options)
-    : impl_(std::make_unique<Impl>(set, sampler, std::move(options))) {
+PatchLoader::PatchLoader(CaseList cases, const PatchSampler& sampler, Options options)
+    : impl_(std::make_unique<Impl>(std::move(cases), sampler, std::move(options))) {
   require<ConfigError>(!impl_->slots.empty(), "PatchLoader: this rank has no slot to load");
   for (int i = 0; i < std::max(1, impl_->options.threads); ++i) {
     impl_->workers.emplace_back(

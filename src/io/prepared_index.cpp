@@ -20,6 +20,7 @@ Json to_json(const PreparedIndex& index) {
             {"tool_version", index.tool_version},
             {"source_hash", index.source_hash},
             {"plan_hash", to_hex(xxh64(index.plan_yaml))},
+            {"provenance", index.provenance},
             {"labels", Json::object()},
             {"cases", Json::array()}};
   for (const auto& [label, value] : index.labels) {
@@ -58,6 +59,7 @@ PreparedIndex index_from_json(const Json& json, std::string plan_yaml, const std
   index.tool_version = fields.text("tool_version");
   index.source_hash = fields.text("source_hash");
   index.labels = labels_from_json(fields, "labels");
+  index.provenance = fields.has("provenance") ? fields.object("provenance") : Json::object();
   index.plan_yaml = std::move(plan_yaml);
   const std::string found = to_hex(xxh64(index.plan_yaml));
   require<DataError>(fields.hash("plan_hash") == found,

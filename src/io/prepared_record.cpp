@@ -55,6 +55,14 @@ void read_arrays(const JsonFields& fields, PreparedCase& record) {
   if (record.has_labels) {
     record.labels_hash = fields.hash("labels_hash");
   }
+  if (fields.has("source_hashes")) {  // sets made before lineage was kept have none
+    for (const Json& hash : fields.array("source_hashes")) {
+      if (!hash.is_string()) {
+        fields.fail("source_hashes", "a list of xxh64");
+      }
+      record.source_hashes.push_back(hash.get<std::string>());
+    }
+  }
 }
 
 void read_label_counts(const JsonFields& fields, PreparedCase& record) {
@@ -117,6 +125,7 @@ Json to_json(const PreparedCase& record) {
   json["position"] = record.position;
   json["image_hash"] = record.image_hash;
   json["labels_hash"] = record.labels_hash;
+  json["source_hashes"] = record.source_hashes;
   return json;
 }
 

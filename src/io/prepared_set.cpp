@@ -260,6 +260,7 @@ const std::filesystem::path& PreparedSet::folder() const { return impl_->folder;
 const std::vector<PreparedCase>& PreparedSet::cases() const { return impl_->contents.cases; }
 const std::map<std::string, int>& PreparedSet::labels() const { return impl_->contents.labels; }
 const std::string& PreparedSet::plan_yaml() const { return impl_->contents.plan_yaml; }
+const std::string& PreparedSet::source_hash() const { return impl_->contents.source_hash; }
 
 int PreparedSet::channels() const {
   return cases().empty() ? 0 : static_cast<int>(cases().front().slope.size());

@@ -83,10 +83,44 @@ class PlaneResampler {
   std::vector<float> blended_, row_;
 };
 
+/// The class of the largest logit of each voxel of a plane, class by class; its softmax probability
+/// when asked for.
+class TopClass {
+ public:
+  TopClass(std::size_t voxels, bool with_probability)
+      : best_(voxels), sum_(with_probability ? voxels : 0) {}
+
+  void add(const std::vector<float>& plane, std::int16_t label, std::int16_t* out) {
+    if (label == 0) {
+      best_ = plane;
+      std::fill(sum_.begin(), sum_.end(), 1.0F);
+      return;
+    }
+    for (std::size_t i = 0; i < sum_.size(); ++i) {  // Σ exp(logit − largest), as it comes
+      const float step = plane[i] - best_[i];
+      sum_[i] = step > 0 ? sum_[i] * std::exp(-step) + 1 : sum_[i] + std::exp(step);
+    }
+    for (std::size_t i = 0; i < plane.size(); ++i) {
+      if (plane[i] > best_[i]) {  // ties stay with the lower class, as argmax does
+        best_[i] = plane[i];
+        out[i] = label;
+      }
+    }
+  }
+
+  void probabilities(float* out) const {
+    std::transform(sum_.begin(), sum_.end(), out, [](float sum) { return 1 / sum; });
+  }
+
+ private:
+  std::vector<float> best_, sum_;
+};
+
 }  // namespace
 
 std::vector<std::int16_t> export_labels(const at::Tensor& logits, SizeVox cropped,
-                                        std::optional<int> separate_axis, int threads) {
+                                        std::optional<int> separate_axis, int threads,
+                                        std::vector<float>* confidence) {
   require<ShapeError>(
       logits.dim() == 4 && logits.scalar_type() == at::kFloat && logits.is_contiguous(),
       "export_labels: wanted contiguous float logits [classes, z, y, x]");
@@ -97,21 +131,20 @@ std::vector<std::int16_t> export_labels(const at::Tensor& logits, SizeVox croppe
   const auto* data = logits.const_data_ptr<float>();
   const std::int64_t classes = logits.size(0), plane_voxels = cropped.y * cropped.x;
   std::vector<std::int16_t> labels(static_cast<std::size_t>(count(cropped)));
+  if (confidence != nullptr) {
+    confidence->resize(labels.size());
+  }
   parallel_for(cropped.z, threads, [&](std::int64_t z) {
     PlaneResampler resampler(from, cropped, axes);
-    std::vector<float> best(static_cast<std::size_t>(plane_voxels));
-    std::vector<float> plane(best.size());
+    TopClass top(static_cast<std::size_t>(plane_voxels), confidence != nullptr);
+    std::vector<float> plane(static_cast<std::size_t>(plane_voxels));
     std::int16_t* out = labels.data() + z * plane_voxels;
-    resampler.resample(data, z, best);
-    for (std::int64_t c = 1; c < classes; ++c) {
+    for (std::int64_t c = 0; c < classes; ++c) {
       resampler.resample(data + c * count(from), z, plane);
-      for (std::int64_t i = 0; i < plane_voxels; ++i) {
-        const auto v = static_cast<std::size_t>(i);
-        if (plane[v] > best[v]) {  // ties stay with the lower class, as argmax does
-          best[v] = plane[v];
-          out[i] = static_cast<std::int16_t>(c);
-        }
-      }
+      top.add(plane, static_cast<std::int16_t>(c), out);
+    }
+    if (confidence != nullptr) {
+      top.probabilities(confidence->data() + z * plane_voxels);
     }
   });
   return labels;

@@ -2,6 +2,7 @@
 
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
+#include "hepar/core/hash.h"
 #include "hepar/core/json.h"
 #include "hepar/core/version.h"
 
@@ -24,11 +25,17 @@ void save_model(const std::filesystem::path& folder, const Model& model) {
   make_writable_directory(temporary);
   write_tensors(temporary / "weights.safetensors", named_parameters(*model.network));
   write_atomically(temporary / "plan.yaml", to_yaml(model.plan));
-  write_json(temporary / "model.json", {{"format", 1},
-                                        {"task", "segmentation"},
-                                        {"mirror_axes", model.mirror_axes},
-                                        {"orientation", model.orientation},
-                                        {"tool_version", version()}});
+  Json json{{"format", 1},
+            {"task", "segmentation"},
+            {"mirror_axes", model.mirror_axes},
+            {"orientation", model.orientation},
+            {"tool_version", version()},
+            {"held_out", Json::array()}};
+  for (const CaseIdentity& item : model.held_out) {
+    json["held_out"].push_back(to_json(item));
+  }
+  write_json(temporary / "model.json", json);
+  write_lineage(temporary, model.lineage);
   sync_path(temporary);
   fs::remove_all(folder);
   fs::rename(temporary, folder);
@@ -53,8 +60,15 @@ Model load_model(const std::filesystem::path& folder) {
         axis >= 0 && axis < 3,
         file.string() + ": key 'mirror_axes': wanted 0, 1 or 2, found " + std::to_string(axis));
   }
+  if (json.contains("held_out")) {  // imported models have none
+    for (const Json& item : json_get<std::vector<Json>>(json, "held_out", file.string())) {
+      model.held_out.push_back(case_identity_from_json(item, file.string()));
+    }
+  }
+  model.lineage = read_lineage(folder).value_or(Lineage{});
   model.network = make_unet(unet_options(model.plan), 0);
   const fs::path weights = folder / "weights.safetensors";
+  model.weights_hash = to_hex(xxh64_of_file(weights.string()));
   copy_tensors(read_tensors(weights), named_parameters(*model.network), weights.string());
   model.network->eval();
   model.network->deep_supervision = false;

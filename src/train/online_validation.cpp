@@ -14,12 +14,7 @@ namespace {
 constexpr std::uint64_t kValidationSeed = 0x5eed0fa11da7e5ULL;
 
 Patch load_patch(const ValidationTask& task, const PatchRequest& request) {
-  Patch patch;
-  patch.channels = task.set.channels();
-  patch.size = request.box.size;
-  patch.image.resize(static_cast<std::size_t>(patch.channels * count(patch.size)));
-  patch.labels.resize(static_cast<std::size_t>(count(patch.size)));
-  task.set.read_patch(request.case_index, request.box, patch.image, patch.labels);
+  const Patch patch = task.list.patch(request.case_index, request.box);
   AugmentTask crop{.size = patch.size, .mask_normalised = {}, .keep_ignore = false};
   for (const Normalization& channel : task.plan.normalization) {
     crop.mask_normalised.push_back(channel.kind == NormalizationKind::kZScoreMasked);
@@ -56,12 +51,14 @@ void add_counts(const at::Tensor& logits, const std::vector<std::int16_t>& label
 std::vector<double> online_validation(SegmentationNetwork& network, const ValidationTask& task,
                                       Communicator& communicator) {
   const std::int64_t patches = task.config.train.validation_patches;
-  const PatchSampler sampler(task.set, task.cases,
+  const PatchSampler sampler(task.list, task.cases,
                              {.seed = task.config.seed ^ kValidationSeed,
                               .global_batch = patches,
                               .patch = task.plan.patch_size,
                               .loader_patch = task.plan.patch_size,
-                              .sampling = task.config.sampling});
+                              .sampling = task.config.sampling,
+                              .set_weights = {},
+                              .ignore_label = static_cast<int>(task.ignore_label)});
   const at::NoGradGuard no_grad;
   network.eval();
   const auto classes = task.plan.classes.size();

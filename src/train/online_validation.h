@@ -1,6 +1,6 @@
 #pragma once
 #include <hepar/comm/communicator.h>
-#include <hepar/io/prepared_set.h>
+#include <hepar/data/case_list.h>
 #include <hepar/nn/unet.h>
 #include <hepar/train/train_config.h>
 #include <vector>
@@ -8,7 +8,7 @@
 namespace hepar {
 
 struct ValidationTask {
-  const PreparedSet& set;
+  const CaseList& list;
   const std::vector<std::size_t>& cases;
   const TrainConfig& config;
   const Plan& plan;

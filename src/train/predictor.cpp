@@ -38,16 +38,19 @@ at::Tensor mean_logits(const at::Tensor& image, const std::vector<Model>& models
     SlidingWindowOptions window{.patch = model.plan.patch_size,
                                 .step = options.step,
                                 .mirror_axes = {},
-                                .tile_batch = options.tile_batch};
+                                .tile_batch = options.tile_batch,
+                                .sharing = options.sharing};
     if (options.mirror) {
       window.mirror_axes = model.mirror_axes;
     }
     const at::Tensor logits = sliding_window(
         image, class_count(model.plan),
         [&](const at::Tensor& tiles) { return model.network->forward(tiles).front(); }, window);
-    sum = sum.defined() ? sum.add_(logits) : logits;
+    if (logits.defined()) {
+      sum = sum.defined() ? sum.add_(logits) : logits;
+    }
   }
-  return sum.div_(static_cast<double>(models.size()));
+  return sum.defined() ? sum.div_(static_cast<double>(models.size())) : sum;
 }
 
 SpacingMm transposed_spacing(const PreparedGeometry& geometry) {
@@ -58,47 +61,97 @@ SpacingMm transposed_spacing(const PreparedGeometry& geometry) {
   return spacing;
 }
 
-void keep_largest(LabelImage& labels) {
+void keep_largest(LabelImage& labels, const PredictOptions& options) {
+  const bool ignores = options.ignore_below > 0;
   std::vector<std::uint8_t> foreground(labels.voxels.size());
-  std::transform(labels.voxels.begin(), labels.voxels.end(), foreground.begin(),
-                 [](std::int16_t v) { return static_cast<std::uint8_t>(v > 0); });
-  keep_largest_component(foreground, labels.grid.size);
-  for (std::size_t i = 0; i < foreground.size(); ++i) {
-    labels.voxels[i] = foreground[i] != 0 ? labels.voxels[i] : std::int16_t{0};
+  std::transform(
+      labels.voxels.begin(), labels.voxels.end(), foreground.begin(), [&](std::int16_t v) {
+        return static_cast<std::uint8_t>(v > 0 && !(ignores && v == options.ignore_label));
+      });
+  std::vector<std::uint8_t> kept = foreground;
+  keep_largest_component(kept, labels.grid.size);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    labels.voxels[i] = foreground[i] != kept[i] ? std::int16_t{0} : labels.voxels[i];
   }
+}
+
+/// Mean confidence over the foreground, then doubtful voxels become ignored.
+void judge(std::vector<std::int16_t>& labels, const std::vector<float>& confidence,
+           const PredictOptions& options, Prediction& answer) {
+  double sum = 0;
+  std::int64_t foreground = 0;
+  for (std::size_t i = 0; i < confidence.size(); ++i) {
+    if (labels[i] > 0) {
+      sum += static_cast<double>(confidence[i]);
+      ++foreground;
+    }
+    if (static_cast<double>(confidence[i]) < options.ignore_below) {
+      labels[i] = options.ignore_label;
+      ++answer.ignored;
+    }
+  }
+  answer.confidence = foreground > 0 ? sum / static_cast<double>(foreground) : 0;
 }
 
 }  // namespace
 
+NetworkInput prepare_input(const std::vector<Image<float>>& channels, const Model& model,
+                           int threads, const std::string& where) {
+  const Plan& plan = model.plan;
+  require<DataError>(!channels.empty() && channels.size() == plan.normalization.size(),
+                     where + ": wanted " + std::to_string(plan.normalization.size()) +
+                         " channels, found " + std::to_string(channels.size()));
+  NetworkInput input;
+  input.where = where;
+  input.grid = channels.front().grid;
+  input.turned = model.orientation == "canonical" ? to_canonical(input.grid) : Reorientation{};
+  std::vector<Image<float>> turned;
+  for (const Image<float>& channel : channels) {
+    turned.push_back(reorient(channel, input.turned));
+  }
+  const PreparedImage prepared = preprocess(turned, nullptr, rule_of(plan), threads, where);
+  input.geometry = prepared.geometry;
+  input.image = to_tensor(prepared);
+  input.separate_axis = separate_axis(plan.spacing_mm, transposed_spacing(prepared.geometry));
+  return input;
+}
+
+at::Tensor predict_logits(const NetworkInput& input, const std::vector<Model>& models,
+                          const PredictOptions& options) {
+  require(!models.empty(), input.where + ": no model to predict with");
+  const at::Tensor logits = mean_logits(input.image.to(options.device), models, options);
+  return logits.defined() ? logits.cpu() : logits;
+}
+
+Prediction finish_prediction(const NetworkInput& input, const at::Tensor& logits,
+                             const PredictOptions& options, bool with_confidence) {
+  Prediction answer;
+  std::vector<float> confidence;
+  const bool judged = with_confidence || options.ignore_below > 0;
+  std::vector<std::int16_t> cropped =
+      export_labels(logits, input.geometry.crop.size, input.separate_axis, options.threads,
+                    judged ? &confidence : nullptr);
+  if (judged) {
+    judge(cropped, confidence, options, answer);
+  }
+  LabelImage labels = restore_labels(cropped, input.geometry);
+  if (options.largest_component) {
+    keep_largest(labels, options);
+  }
+  const bool ignores = options.ignore_below > 0;
+  answer.foreground = std::count_if(
+      labels.voxels.begin(), labels.voxels.end(),
+      [&](std::int16_t v) { return v > 0 && !(ignores && v == options.ignore_label); });
+  answer.labels = reorient(labels, inverse(input.turned));
+  answer.labels.grid = input.grid;  // the very numbers of the input, not ones turned there and back
+  return answer;
+}
+
 LabelImage predict_case(const std::vector<Image<float>>& channels, const std::vector<Model>& models,
                         const PredictOptions& options, const std::string& where) {
   require(!models.empty(), where + ": no model to predict with");
-  require<DataError>(
-      !channels.empty() && channels.size() == models.front().plan.normalization.size(),
-      where + ": wanted " + std::to_string(models.front().plan.normalization.size()) +
-          " channels, found " + std::to_string(channels.size()));
-  const Reorientation forward = models.front().orientation == "canonical"
-                                    ? to_canonical(channels.front().grid)
-                                    : Reorientation{};
-  std::vector<Image<float>> turned;
-  for (const Image<float>& channel : channels) {
-    turned.push_back(reorient(channel, forward));
-  }
-  const Plan& plan = models.front().plan;
-  const PreparedImage prepared = preprocess(turned, nullptr, rule_of(plan), options.threads, where);
-  const at::Tensor logits = mean_logits(to_tensor(prepared), models, options);
-  const std::optional<int> apart =
-      separate_axis(plan.spacing_mm, transposed_spacing(prepared.geometry));
-  const std::vector<std::int16_t> cropped =
-      export_labels(logits, prepared.geometry.crop.size, apart, options.threads);
-  LabelImage labels = restore_labels(cropped, prepared.geometry);
-  if (options.largest_component) {
-    keep_largest(labels);
-  }
-  LabelImage answer = reorient(labels, inverse(forward));
-  answer.grid =
-      channels.front().grid;  // the very numbers of the input, not ones turned there and back
-  return answer;
+  const NetworkInput input = prepare_input(channels, models.front(), options.threads, where);
+  return finish_prediction(input, predict_logits(input, models, options), options).labels;
 }
 
 }  // namespace hepar

@@ -20,6 +20,7 @@
 #include "hepar/dist/start_check.h"
 #include "hepar/dist/step_flags.h"
 #include "hepar/train/checkpoint.h"
+#include "hepar/train/device.h"
 #include "hepar/train/lease.h"
 #include "hepar/train/model_folder.h"
 #include "hepar/train/optimizer.h"
@@ -27,7 +28,9 @@
 #include "hepar/train/training_step.h"
 #include "metrics_log.h"
 #include "online_validation.h"
+#include "origin.h"
 #include "run_folder.h"
+#include "training_data.h"
 
 namespace hepar {
 namespace {
@@ -38,18 +41,18 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Plan plan_of(const PreparedSet& set, const TrainConfig& config) {
-  Plan own = parse_plan(set.plan_yaml(), (set.folder() / "plan.yaml").string());
+Plan plan_of(const TrainingData& data, const TrainConfig& config) {
+  const Plan& own = data.plan();
   if (config.plan.empty()) {
     return own;
   }
   Plan given = read_plan(config.plan);
   require<ConfigError>(
       given.spacing_mm == own.spacing_mm && given.transpose == own.transpose &&
-          given.normalization == own.normalization,
-      config.plan + ": " + set.folder().string() +
-          " was prepared with another spacing, transpose or normalisation; prepare it with "
-          "this plan first");
+          given.normalization == own.normalization && given.classes == own.classes,
+      config.plan + ": " + config.data.path.front() +
+          " was prepared with another spacing, transpose, normalisation or other classes; prepare "
+          "it with this plan first");
   return given;
 }
 
@@ -67,26 +70,10 @@ TrainConfig resolved(TrainConfig config, const Plan& plan, const Communicator& c
   return config;
 }
 
-at::Device choose_device(const std::string& name, const Communicator& communicator) {
-  const bool cuda = at::globalContext().hasCUDA();
-  require<ConfigError>(name != "cuda" || cuda,
-                       "device: cuda was asked for, but this program sees no GPU; "
-                       "use device=cpu or a build with HEPAR_CUDA=ON on a GPU node");
-  if (name == "cpu" || !cuda) {
-    return at::kCPU;
-  }
-  return {at::kCUDA, static_cast<at::DeviceIndex>(communicator.local_rank())};
-}
-
 ReducerOptions reducer_options(const TrainConfig& config) {
   return {.reduction = config.dist.reduction == "tree" ? Reduction::kTree : Reduction::kFast,
           .shards = config.dist.shards,
           .backend = config.dist.backend};
-}
-
-std::int64_t ignore_label_of(const PreparedSet& set) {
-  const auto found = set.labels().find("ignore");
-  return found == set.labels().end() ? -1 : found->second;
 }
 
 NamedTensors parameters_of(const SegmentationNetwork& network) {
@@ -111,13 +98,12 @@ class SegmentationTraining {
   SegmentationTraining(const TrainConfig& config, Communicator& communicator)
       : communicator_(communicator),
         out_(config.out),
-        set_(config.data.path),
-        plan_(plan_of(set_, config)),
+        data_(config.data),
+        plan_(plan_of(data_, config)),
         config_(resolved(config, plan_, communicator)),
         options_(reducer_options(config_)),
         micro_batches_(micro_batches(config_.train.global_batch, communicator.rank(),
                                      communicator.size(), options_)),
-        cases_(fold_cases(set_, config_.data)),
         store_(out_, config_.train.keep_checkpoints) {
     at::set_num_threads(static_cast<int>(config_.run.threads));
     device_ = choose_device(config_.device, communicator);
@@ -146,7 +132,7 @@ class SegmentationTraining {
             .classes = static_cast<std::int64_t>(plan_.classes.size()),
             .batch_dice = plan_.batch_dice,
             .level_weights = deep_supervision_weights(levels),
-            .ignore_label = ignore_label_of(set_)};
+            .ignore_label = data_.ignore_label()};
   }
 
   [[nodiscard]] RunSettings settings() {
@@ -154,7 +140,7 @@ class SegmentationTraining {
     config.erase("run.threads");  // stands beside: another number is a warning, not a refusal
     return {.config = config,
             .plan_hash = plan_hash(plan_),
-            .data_hash = set_.hash(),
+            .data_hash = data_.hash(),
             .code_version = version(),
             .reduction = config_.dist.reduction,
             .shards = config_.dist.shards,
@@ -169,6 +155,7 @@ class SegmentationTraining {
       if (communicator_.is_root()) {
         make_writable_directory(out_);
         lease_ = std::make_unique<Lease>(out_, config_.run.heartbeat_s);
+        data_.write_splits();
         fs::remove(out_ / "outcome.json");  // of an attempt before: this one has none yet
       }
     });
@@ -179,6 +166,8 @@ class SegmentationTraining {
     together(communicator_, [&] {
       if (const std::optional<Checkpoint> found = store_.load_latest()) {
         load(*found);
+      } else {
+        origin_ = start_from(config_.init, plan_, parameters_);
       }
     });
     together(communicator_, [&] {
@@ -186,6 +175,9 @@ class SegmentationTraining {
         ConfigSchema schema;
         config_.declare(schema);
         write_atomically(out_ / "config.yaml", schema.to_yaml());
+        if (step_ == 0 && !origin_.weights.empty()) {
+          write_json(out_ / "transfer.json", origin_.report);
+        }
         metrics_ = std::make_unique<MetricsLog>(out_, step_);
       }
     });
@@ -196,6 +188,7 @@ class SegmentationTraining {
     check_continues(settings(), checkpoint.state, where);
     copy_tensors(checkpoint.weights, parameters_, where);
     optimizer_->load_state(checkpoint.optimizer, where);
+    origin_ = continued_origin(config_.init, checkpoint.state, where);
     step_ = checkpoint.step;
     log::info("continuing " + out_.string() + " at step " + std::to_string(step_));
   }
@@ -211,11 +204,12 @@ class SegmentationTraining {
   }
 
   [[nodiscard]] PatchLoader make_loader(const PatchSampler& sampler) const {
+    // The ignore label is a value above the classes; −1 is only what lies outside a case.
     AugmentTask task{.size = plan_.patch_size, .mask_normalised = {}, .keep_ignore = false};
     for (const Normalization& channel : plan_.normalization) {
       task.mask_normalised.push_back(channel.kind == NormalizationKind::kZScoreMasked);
     }
-    return PatchLoader(set_, sampler,
+    return PatchLoader(data_.cases(), sampler,
                        {.micro_batches = micro_batches_,
                         .first_step = step_,
                         .threads = static_cast<int>(config_.run.loader_threads),
@@ -229,13 +223,15 @@ class SegmentationTraining {
     const SizeVox cut = config_.augmentation.enabled
                             ? loader_patch_size(config_.augmentation, plan_.patch_size)
                             : plan_.patch_size;
-    return {set_,
-            cases_.training,
+    return {data_.cases(),
+            data_.fold().training,
             {.seed = config_.seed,
              .global_batch = config_.train.global_batch,
              .patch = plan_.patch_size,
              .loader_patch = cut,
-             .sampling = config_.sampling}};
+             .sampling = config_.sampling,
+             .set_weights = config_.data.weights,
+             .ignore_label = data_.ignore_label()}};
   }
 
   void train() {
@@ -262,9 +258,8 @@ class SegmentationTraining {
             "step " + std::to_string(step_) +
                 ": the loss or its gradient is not finite; the last checkpoint is intact: lower "
                 "optimizer.lr or look at the data");
-    require<CommError>(all.hash_ok,
-                       "step " + std::to_string(step_) +
-                           ": the ranks did not make the same sequence of reductions");
+    require<CommError>(all.hash_ok, "step " + std::to_string(step_) +
+                                        ": the ranks did not make the same sequence of reductions");
     return all.any_stop;
   }
 
@@ -311,7 +306,7 @@ class SegmentationTraining {
     const std::int64_t every = config_.train.validate_every;
     if (every > 0 && (step_ % every == 0 || last)) {
       const std::vector<double> dice = online_validation(
-          *network_, {set_, cases_.validation, config_, plan_, ignore_label_of(set_)},
+          *network_, {data_.cases(), data_.fold().validation, config_, plan_, data_.ignore_label()},
           communicator_);
       if (metrics_) {
         metrics_->append({{"step", step_}, {"pseudo_dice", dice}});
@@ -327,6 +322,7 @@ class SegmentationTraining {
         state["ranks"] = communicator_.size();
         state["generation"] = lease_->generation();
         state["seed"] = config_.seed;
+        state["init"] = origin_.to_json();
         store_.save({.step = step_,
                      .weights = parameters_,
                      .optimizer = optimizer_->state(),
@@ -356,17 +352,25 @@ class SegmentationTraining {
                                 .mirror_axes = augmentation.enabled ? augmentation.mirror_axes
                                                                     : std::vector<std::int64_t>{},
                                 .orientation = "canonical",
-                                .network = network_});
+                                .network = network_,
+                                .lineage = lineage(),
+                                .held_out = data_.held_out()});
+  }
+
+  [[nodiscard]] Lineage lineage() const {
+    Lineage all = data_.lineage();
+    all.merge(origin_.lineage);
+    return all;
   }
 
   Communicator& communicator_;
   fs::path out_;
-  PreparedSet set_;
+  TrainingData data_;
   Plan plan_;
   TrainConfig config_;
   ReducerOptions options_;
   std::vector<SlotRange> micro_batches_;
-  FoldCases cases_;
+  Origin origin_;
   CheckpointStore store_;
   at::Device device_ = at::kCPU;
   std::shared_ptr<SegmentationNetwork> network_;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
+#include <span>
 
 #include "hepar/core/error.h"
 
@@ -87,6 +89,65 @@ at::Tensor mirrored(const at::Tensor& tiles, const TileModel& model,
   return sum.div_(static_cast<double>(combinations));
 }
 
+/// Weighted logits of tiles, added up.
+class TileSum {
+ public:
+  TileSum(const at::Tensor& volume, std::int64_t classes, SizeVox patch) : patch_(patch) {
+    std::vector<float> importance = gaussian_importance(patch);
+    weight_ = at::from_blob(importance.data(), {patch.z, patch.y, patch.x}, at::kFloat)
+                  .to(volume.device(), false, true);
+    const SizeVox size = spatial_size(volume);
+    logits_ = at::zeros({classes, size.z, size.y, size.x}, volume.options());
+    weights_ = at::zeros({1, size.z, size.y, size.x}, volume.options());
+  }
+
+  void add(std::span<const OffsetVox> tiles, const at::Tensor& answers) {
+    for (std::size_t i = 0; i < tiles.size(); ++i) {
+      const at::Tensor answer = answers[static_cast<std::int64_t>(i)].to(logits_.device());
+      tile_of(logits_, tiles[i], patch_).add_(answer * weight_);
+      tile_of(weights_, tiles[i], patch_).add_(weight_);
+    }
+  }
+
+  /// Of the image inside the padding.
+  at::Tensor mean(const Padding& padding, SizeVox size) {
+    logits_.div_(weights_);
+    return tile_of(logits_, {padding.before[0], padding.before[1], padding.before[2]}, size)
+        .contiguous();
+  }
+
+ private:
+  SizeVox patch_;
+  at::Tensor weight_, logits_, weights_;
+};
+
+/// [n, classes, z, y, x] float.
+at::Tensor answers_of(std::span<const OffsetVox> tiles, const at::Tensor& volume,
+                      const TileModel& model, const SlidingWindowOptions& options) {
+  std::vector<at::Tensor> inputs;
+  for (const OffsetVox& tile : tiles) {
+    inputs.push_back(tile_of(volume, tile, options.patch));
+  }
+  return mirrored(at::stack(inputs), model, options.mirror_axes).to(at::kFloat);
+}
+
+constexpr int kTileTag = 71;
+
+void send_answers(const at::Tensor& answers, Communicator& ranks) {
+  const at::Tensor host = answers.cpu().contiguous();
+  ranks.send({host.const_data_ptr<float>(), static_cast<std::size_t>(host.numel())}, 0, kTileTag);
+}
+
+at::Tensor receive_answers(std::int64_t tiles, std::int64_t classes,
+                           const SlidingWindowOptions& options, int from) {
+  const SizeVox patch = options.patch;
+  at::Tensor answers = at::empty({tiles, classes, patch.z, patch.y, patch.x}, at::kFloat);
+  options.sharing->receive(
+      {answers.mutable_data_ptr<float>(), static_cast<std::size_t>(answers.numel())}, from,
+      kTileTag);
+  return answers;
+}
+
 }  // namespace
 
 std::vector<std::int64_t> tile_starts(std::int64_t size, std::int64_t patch, double step) {
@@ -132,33 +193,36 @@ at::Tensor sliding_window(const at::Tensor& image, std::int64_t classes, const T
   const SizeVox size = spatial_size(image);
   const Padding padding = padding_to(size, options.patch);
   const at::Tensor volume = pad(image, padding);
-  const SizeVox padded = spatial_size(volume);
-  std::vector<float> importance = gaussian_importance(options.patch);
-  const at::Tensor weight =
-      at::from_blob(importance.data(), {options.patch.z, options.patch.y, options.patch.x},
-                    at::kFloat)
-          .to(image.device(), false, true);
-  at::Tensor logits = at::zeros({classes, padded.z, padded.y, padded.x}, image.options());
-  at::Tensor weights = at::zeros({1, padded.z, padded.y, padded.x}, image.options());
-
-  const std::vector<OffsetVox> tiles = all_tiles(padded, options);
+  const std::vector<OffsetVox> tiles = all_tiles(spatial_size(volume), options);
   const auto batch = static_cast<std::size_t>(std::max<std::int64_t>(1, options.tile_batch));
-  for (std::size_t first = 0; first < tiles.size(); first += batch) {
-    const std::size_t end = std::min(tiles.size(), first + batch);
-    std::vector<at::Tensor> inputs;
-    for (std::size_t i = first; i < end; ++i) {
-      inputs.push_back(tile_of(volume, tiles[i], options.patch));
+  const auto ranks =
+      static_cast<std::size_t>(options.sharing == nullptr ? 1 : options.sharing->size());
+  const auto rank =
+      static_cast<std::size_t>(options.sharing == nullptr ? 0 : options.sharing->rank());
+  const std::size_t groups = (tiles.size() + batch - 1) / batch;
+  std::optional<TileSum> sum;
+  if (rank == 0) {
+    sum.emplace(volume, classes, options.patch);
+  }
+  const auto group = [&](std::size_t g) {
+    return std::span(tiles).subspan(g * batch, std::min(batch, tiles.size() - g * batch));
+  };
+  for (std::size_t round = 0; round < groups; round += ranks) {
+    at::Tensor answers;
+    if (round + rank < groups) {
+      answers = answers_of(group(round + rank), volume, model, options);
     }
-    const at::Tensor answers = mirrored(at::stack(inputs), model, options.mirror_axes);
-    for (std::size_t i = first; i < end; ++i) {
-      const at::Tensor answer = answers[static_cast<std::int64_t>(i - first)].to(at::kFloat);
-      tile_of(logits, tiles[i], options.patch).add_(answer * weight);
-      tile_of(weights, tiles[i], options.patch).add_(weight);
+    if (rank != 0 && answers.defined()) {
+      send_answers(answers, *options.sharing);
+    }
+    for (std::size_t r = 0; rank == 0 && r < std::min(ranks, groups - round); ++r) {
+      const auto here = group(round + r);
+      sum->add(here, r == 0 ? answers
+                            : receive_answers(static_cast<std::int64_t>(here.size()), classes,
+                                              options, static_cast<int>(r)));
     }
   }
-  logits.div_(weights);
-  return tile_of(logits, {padding.before[0], padding.before[1], padding.before[2]}, size)
-      .contiguous();
+  return sum ? sum->mean(padding, size) : at::Tensor();
 }
 
 }  // namespace hepar

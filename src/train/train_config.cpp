@@ -6,10 +6,25 @@
 namespace hepar {
 
 void DataConfig::declare(ConfigSchema& schema) {
-  schema.add("path", path, "Prepared set (hepar-prep prepare)", {}, Effect::kNone);
+  schema.add("path", path, "Prepared sets (hepar-prep prepare), all of one plan; one or a list", {},
+             Effect::kNone);
+  schema.add("weights", weights,
+             "How likely a case of each set is drawn, against one of weight 1; empty: all 1",
+             Range{.low = 0});
   schema.add("fold", fold, "Part that is held out: all (nothing is), or 0 … folds-1");
-  schema.add("folds", folds, "Number of folds, by patient", Range{.low = 2});
-  schema.add("splits", splits, "Splits of the set that may be trained on");
+  schema.add("folds", folds, "Number of folds, by patient, stratified by domain", Range{.low = 2});
+  schema.add("split", splits, "Splits of the sets that may be trained on");
+  schema.add("label", label, "Kinds of mask to train on: manual, pseudo");
+  schema.add("splits", splits_file,
+             "splits_final.json with the folds: read, or written where it is missing", {},
+             Effect::kNone);
+}
+
+void InitConfig::declare(ConfigSchema& schema) {
+  schema.add("from", from, "Run or model folder whose weights to start from; empty: random", {},
+             Effect::kNone);
+  schema.add_choice("heads", heads, {"reset", "keep"},
+                    "What becomes of its heads; they are reset anyway when the classes differ");
 }
 
 void ScheduleConfig::declare(ConfigSchema& schema) {
@@ -67,6 +82,7 @@ void TrainConfig::declare(ConfigSchema& schema) {
                     Effect::kNone);
   schema.add("plan", plan, "Plan file; empty: the prepared set's own", {}, Effect::kNone);
   schema.section("data", data);
+  schema.section("init", init);
   schema.section("train", train);
   schema.section("optimizer", optimizer);
   schema.section("dist", dist);

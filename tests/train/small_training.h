@@ -31,12 +31,20 @@ inline Plan small_plan() {
   return plan;
 }
 
+/// Which small set to write.
+struct SmallSet {
+  int first = 0;  ///< number of its first case: other numbers are other images
+  std::string cohort = "0000000000000000";
+  std::string label = "manual";
+  Plan plan = small_plan();
+};
+
 /// Four cases of noise with a brighter ball, each of another size and another ball.
-inline void write_small_set(const std::filesystem::path& folder) {
+inline void write_small_set(const std::filesystem::path& folder, const SmallSet& set = {}) {
   PreparedShardWriter writer({folder, 0, 1});
   std::vector<PreparedCase> records;
-  for (int n = 0; n < 4; ++n) {
-    const SizeVox size{18 + n, 20, 22 - n};
+  for (int n = set.first; n < set.first + 4; ++n) {
+    const SizeVox size{18 + n % 4, 20, 22 - n % 4};
     RandomStream random(
         {.seed = 1, .purpose = Purpose::kTest, .step = static_cast<std::uint64_t>(n), .slot = 0});
     std::vector<float> image;
@@ -44,8 +52,9 @@ inline void write_small_set(const std::filesystem::path& folder) {
     for (std::int64_t z = 0; z < size.z; ++z) {
       for (std::int64_t y = 0; y < size.y; ++y) {
         for (std::int64_t x = 0; x < size.x; ++x) {
-          const double r = std::hypot(static_cast<double>(z - 8 - n), static_cast<double>(y - 9),
-                                      static_cast<double>(x - 12 + n));
+          const double r =
+              std::hypot(static_cast<double>(z - 8 - n % 4), static_cast<double>(y - 9),
+                         static_cast<double>(x - 12 + n % 4));
           labels.push_back(r < 5 ? 1 : 0);
           image.push_back(static_cast<float>(random.normal() + 2 * labels.back()));
         }
@@ -55,7 +64,8 @@ inline void write_small_set(const std::filesystem::path& folder) {
     sample.record.id = sample.record.case_id = sample.record.patient = "case-" + std::to_string(n);
     sample.record.sequence = "T1";
     sample.record.split = "train";
-    sample.record.label = "manual";
+    sample.record.label = set.label;
+    sample.record.source_hashes = {"image-" + std::to_string(n)};
     sample.record.size = size;
     sample.record.canonical.size = size;
     sample.record.crop = {{0, 0, 0}, size};
@@ -65,9 +75,9 @@ inline void write_small_set(const std::filesystem::path& folder) {
   }
   writer.close();
   write_prepared_index(folder, {.tool_version = "test",
-                                .source_hash = "0000000000000000",
-                                .labels = {{"background", 0}, {"ball", 1}},
-                                .plan_yaml = to_yaml(small_plan()),
+                                .source_hash = set.cohort,
+                                .labels = {{"background", 0}, {set.plan.classes[1], 1}},
+                                .plan_yaml = to_yaml(set.plan),
                                 .cases = records});
 }
 

@@ -33,8 +33,8 @@ struct AugmentationConfig {
   void declare(ConfigSchema& schema);
 };
 
-/// Throws ConfigError when a range is not two ascending values or an axis is not 0, 1 or 2. augment() and
-/// loader_patch_size() call it.
+/// Throws ConfigError when a range is not two ascending values or an axis is not 0, 1 or 2.
+/// augment() and loader_patch_size() call it.
 void check_augmentation(const AugmentationConfig& config);
 
 /// Whether rotation, scaling and low resolution leave the first axis alone.

@@ -32,8 +32,8 @@ class PatchLoader {
     AugmentTask task;
     AugmentationConfig augmentation;
   };
-  /// `set` and `sampler` must outlive the loader.
-  PatchLoader(const PreparedSet& set, const PatchSampler& sampler, Options options);
+  /// The sets of `cases` and `sampler` must outlive the loader.
+  PatchLoader(CaseList cases, const PatchSampler& sampler, Options options);
   ~PatchLoader();
   PatchLoader(const PatchLoader&) = delete;
   PatchLoader& operator=(const PatchLoader&) = delete;

@@ -1,8 +1,11 @@
 #pragma once
 #include <hepar/core/config.h>
+#include <hepar/core/random.h>
+#include <hepar/data/case_list.h>
 #include <hepar/data/patch.h>
 #include <hepar/io/prepared_set.h>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace hepar {
@@ -20,8 +23,10 @@ struct PatchRequest {
 };
 
 /// Which patch stands at (step, slot): nnU-Net's sampling (segmentation.md §1.9) addressed by
-/// (seed, step, slot) alone. Cases uniform with replacement; slot j of a global batch B is forced
-/// onto foreground when j >= round(B·(1 − fraction)).
+/// (seed, step, slot) alone. Cases uniform with replacement (by the weight of their set where
+/// weights differ); slot j of a global batch B is forced onto foreground when
+/// j >= round(B·(1 − fraction)). In a case with ignored voxels an unforced patch is centred on a
+/// uniformly drawn annotated voxel (segmentation.md §1.14).
 class PatchSampler {
  public:
   struct Options {
@@ -30,10 +35,14 @@ class PatchSampler {
     SizeVox patch;         ///< what the network sees
     SizeVox loader_patch;  ///< what is cut before spatial augmentation, >= patch
     SamplingConfig sampling;
+    /// How likely a case of each set is, against one of weight 1; empty: all 1.
+    std::vector<double> set_weights = {};
+    int ignore_label = -1;  ///< no foreground; −1: there is none
   };
-  /// `case_indices`: the cases that may be drawn. `set` must outlive the sampler. Throws ConfigError
-  /// when there is none, or one has no labels: its patches would train as background.
-  PatchSampler(const PreparedSet& set, std::vector<std::size_t> case_indices, Options options);
+  /// `case_indices`: the cases that may be drawn. The sets must outlive the sampler. Throws
+  /// ConfigError when there is none, one has no labels (its patches would train as background), or
+  /// the weights do not fit the sets.
+  PatchSampler(CaseList cases, std::vector<std::size_t> case_indices, Options options);
 
   /// Thread-safe. The box may start at −ceil(pad/2) to size + ceil(pad/2) − loader patch, where pad
   /// is loader_patch − patch, or loader_patch − size where that is more. Forced: a class uniformly
@@ -42,8 +51,15 @@ class PatchSampler {
   [[nodiscard]] PatchRequest at(std::int64_t step, std::int64_t slot) const;
 
  private:
-  const PreparedSet& set_;
+  [[nodiscard]] std::size_t draw_case(RandomStream& random) const;
+  [[nodiscard]] std::optional<OffsetVox> draw_foreground(std::size_t index,
+                                                         RandomStream& random) const;
+  [[nodiscard]] std::optional<OffsetVox> draw_annotated(std::size_t index,
+                                                        RandomStream& random) const;
+
+  CaseList cases_;
   std::vector<std::size_t> case_indices_;
+  std::vector<double> cumulative_;  ///< weights up to and with each case; empty: all equal
   Options options_;
 };
 

@@ -35,6 +35,8 @@ struct PreparedCase {
   int shard = 0;
   int position = 0;  ///< its number inside the shard: the <n> of /cases/<n>/image
   std::string image_hash, labels_hash;
+  /// xxh64 of the cohort's stored voxels, one a channel: whose image this is, whatever the id.
+  std::vector<std::string> source_hashes;
 };
 
 /// What `hepar-prep prepare` writes: PREPARED/{prepared.json, plan.yaml, shards/}. Arrays per case:
@@ -59,8 +61,9 @@ class PreparedSet {
   [[nodiscard]] const std::vector<PreparedCase>& cases() const;  ///< sorted by id
   [[nodiscard]] int channels() const;
   [[nodiscard]] const std::map<std::string, int>& labels() const;  ///< name -> value, background 0
-  [[nodiscard]] const std::string& plan_yaml() const;  ///< the plan it was prepared with
-  [[nodiscard]] std::string hash() const;              ///< of all arrays: identifies the data
+  [[nodiscard]] const std::string& plan_yaml() const;    ///< the plan it was prepared with
+  [[nodiscard]] std::string hash() const;                ///< of all arrays: identifies the data
+  [[nodiscard]] const std::string& source_hash() const;  ///< manifest_hash() of its cohort
 
   /// image: C·count(box.size) floats (real, normalised values), labels: count(box.size) or empty.
   /// The box may reach outside the case: there image = 0 and labels = −1 (nnU-Net's padding). A

@@ -78,6 +78,8 @@ struct PreparedIndex {
   std::map<std::string, int> labels;  ///< name -> value, background 0
   std::string plan_yaml;              ///< text of plan.yaml
   std::vector<PreparedCase> cases;    ///< any order; written sorted by id
+  /// How it was made, for readers: source, label map, normalisation, pseudo-labels.
+  Json provenance = Json::object();
 };
 
 /// Writes FOLDER/plan.yaml, then FOLDER/prepared.json. Throws DataError when two cases have one id

@@ -23,6 +23,7 @@ struct PrepareConfig {
   std::string data;  ///< the cohort
   std::string plan;  ///< plan.yaml; an external set takes the target's
   std::string out;
+  std::string pseudo;  ///< pseudo-label set of this cohort: masks for images without a manual one
   SampleSelection select;
   bool exclude_bad = false;
   std::int64_t shard_mb = 256;
@@ -36,7 +37,8 @@ struct PrepareConfig {
 /// Collective. Every selected sample goes through preprocess() and into OUT; resumable and
 /// independent of the number of ranks and threads, as convert(). A plan with several channels makes
 /// one sample a case (all its channels on one grid), a plan with one makes one a (case, sequence).
-/// Throws AgreedError.
+/// The cohort's labels become the plan's classes by name (liver = 6 -> 1), all others background;
+/// `ignore` becomes the value above the classes. Throws AgreedError.
 void prepare(const PrepareConfig& config, Communicator& ranks);
 
 }  // namespace hepar

@@ -1,4 +1,5 @@
 #pragma once
+#include <hepar/io/lineage.h>
 #include <hepar/nn/unet.h>
 #include <hepar/plan/plan.h>
 #include <hepar/train/tensor_io.h>
@@ -15,9 +16,12 @@ struct Model {
   std::string orientation =
       "canonical";  ///< canonical | native: how images are turned before the plan's transpose
   std::shared_ptr<SegmentationNetwork> network;
+  Lineage lineage = {};                     ///< which cases it has learnt from
+  std::vector<CaseIdentity> held_out = {};  ///< cases its fold kept from it
+  std::string weights_hash = {};            ///< xxh64 of weights.safetensors; set by load_model()
 };
 
-/// Writes the folder under a temporary name and renames it.
+/// Writes the folder, lineage.json included, under a temporary name and renames it.
 void save_model(const std::filesystem::path& folder, const Model& model);
 
 /// Network in evaluation mode on the CPU. Throws DataError naming file and field.

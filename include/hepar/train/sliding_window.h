@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <hepar/comm/communicator.h>
 #include <hepar/core/geometry.h>
 #include <cstdint>
 #include <functional>
@@ -14,6 +15,9 @@ struct SlidingWindowOptions {
   double step = 0.5;                      ///< of the patch
   std::vector<std::int64_t> mirror_axes;  ///< logits are averaged over all flips of these axes
   std::int64_t tile_batch = 1;
+  /// Its ranks share the tiles: groups of tile_batch go round, rank 0 adds them up in the order of
+  /// one rank alone. nullptr: this rank does all.
+  Communicator* sharing = nullptr;
 };
 
 /// Tile starts along one axis: n = ceil((size − patch)/(patch·step)) + 1, evenly spread and rounded
@@ -28,7 +32,8 @@ std::vector<float> gaussian_importance(SizeVox patch);
 using TileModel = std::function<at::Tensor(const at::Tensor&)>;
 
 /// Logits [classes, z, y, x] float32 of a whole image [C, z, y, x] (segmentation.md §1.11):
-/// zero-padded to the patch, Gaussian-weighted tiles, mirrored.
+/// zero-padded to the patch, Gaussian-weighted tiles, mirrored. With options.sharing collective,
+/// and undefined on ranks other than 0.
 at::Tensor sliding_window(const at::Tensor& image, std::int64_t classes, const TileModel& model,
                           const SlidingWindowOptions& options);
 

@@ -5,14 +5,44 @@
 #include <hepar/nn/segmentation_loss.h>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace hepar {
 
+/// Texts of which there is often one: a single text stands for a list of it.
+struct TextList : std::vector<std::string> {
+  using std::vector<std::string>::vector;
+  TextList(std::vector<std::string> list) : std::vector<std::string>(std::move(list)) {}
+  TextList& operator=(const std::string& text) {
+    assign(1, text);
+    return *this;
+  }
+};
+
+template <>
+struct detail::ConfigField<TextList> {
+  static ConfigValue get(const TextList& field) { return std::vector<std::string>(field); }
+  static void set(TextList& field, const ConfigValue& value) {
+    field = TextList(std::get<std::vector<std::string>>(value));
+  }
+};
+
 struct DataConfig {
-  std::string path;          ///< prepared set
-  std::string fold = "all";  ///< "all" or 0 … folds−1: the part that is held out
+  TextList path;                ///< prepared sets, all of one plan
+  std::vector<double> weights;  ///< how likely a case of each set is drawn; empty: all 1
+  std::string fold = "all";     ///< "all" or 0 … folds−1: the part that is held out
   std::int64_t folds = 5;
-  std::vector<std::string> splits{"train"};  ///< splits that may be trained on
+  std::vector<std::string> splits{"train"};            ///< key `split`: splits trained on
+  std::vector<std::string> label{"manual", "pseudo"};  ///< kinds of mask trained on
+  std::string splits_file;  ///< key `splits`: splits_final.json, read, or written where missing
+  void declare(ConfigSchema& schema);
+};
+
+/// Weights to start from.
+struct InitConfig {
+  std::string from;             ///< run or model folder; empty: random weights
+  std::string heads = "reset";  ///< reset | keep; reset anyway when the classes differ
   void declare(ConfigSchema& schema);
 };
 
@@ -62,6 +92,7 @@ struct TrainConfig {
   std::string device = "auto";
   std::string plan;  ///< plan file; empty: the prepared set's own
   DataConfig data;
+  InitConfig init;
   ScheduleConfig train;
   OptimizerConfig optimizer;
   DistConfig dist;

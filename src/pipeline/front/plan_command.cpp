@@ -63,7 +63,7 @@ PlanOverrides overrides_of(const PlanCommandConfig& config) {
 std::vector<std::string> class_names(const Manifest& manifest) {
   std::vector<std::pair<int, std::string>> labels;
   for (const auto& [name, value] : manifest.labels) {
-    if (value > 0) {
+    if (value > 0 && name != "ignore") {  // voxels nobody is asked about are no class
       labels.emplace_back(value, name);
     }
   }
