@@ -16,6 +16,7 @@ struct EvaluateConfig {
   std::vector<std::int64_t>
       labels;  ///< labels to score, others are background; empty: all that occur
   bool largest_component = false;  ///< score once more with the largest component of each label
+  std::string postprocessing;      ///< postprocessing.json: score once more after its steps
   std::int64_t threads = 0;        ///< cases scored side by side; 0: all processors
   void declare(ConfigSchema& schema);
 };
@@ -23,7 +24,8 @@ struct EvaluateConfig {
 /// Scores every pair of cases on the reference's own grid, distances in mm. The document has
 /// `cases` (by id), `summary` and `conventions`; it does not depend on `threads`. Throws DataError
 /// that lists *every* bad case: no prediction or no reference for an id, two files with one id,
-/// another grid, values that are not labels, unreadable files.
+/// another grid, values that are not labels, unreadable files; ConfigError that lists every case
+/// whose mask went into an ancestor of its prediction (PROTOCOL §2).
 Json evaluate_folders(const EvaluateConfig& config);
 
 /// evaluate_folders(), written to config.out atomically, and as a table on stdout. With `dry_run`

@@ -13,17 +13,24 @@ struct PredictConfig {
   std::string out;
   std::vector<std::string> split;     ///< of a cohort; empty: all
   std::vector<std::string> sequence;  ///< of a cohort; empty: the plan's channels
+  std::vector<std::string> domain;    ///< of a cohort; empty: all
+  bool held_out = false;  ///< each model does the cases its fold kept from it: out-of-fold masks
   double step = 0.5;
   bool mirror = true;
   bool largest_component = false;
+  std::string postprocessing;  ///< postprocessing.json whose steps are taken
+  std::string device = "auto";
   std::int64_t tile_batch = 1;
+  bool share_tiles = true;  ///< the last cases are done by all ranks, tile by tile
   std::int64_t threads = 0;
   void declare(ConfigSchema& schema);
 };
 
-/// `hepar predict`: one NIfTI a case on the input's grid, cases shared by the ranks; cases whose
-/// answer is there already are left alone. Bad cases are all listed in one DataError, the others
-/// are still predicted. Collective.
+/// `hepar predict`: one NIfTI a case on the input's grid, and OUT/lineage.json. Cases are shared by
+/// the ranks, those that do not fill a last round tile by tile; the answers are the same for any
+/// number of ranks. Cases whose answer is there already are left alone; one that other models gave
+/// is refused. Bad cases are all listed in one DataError, the others are still predicted.
+/// Collective.
 void run_predict_command(const PredictConfig& config, bool dry_run, Communicator& communicator);
 
 }  // namespace hepar

@@ -7,6 +7,7 @@
 
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
+#include "hepar/core/hash.h"
 #include "hepar/core/text.h"
 #include "hepar/image/nifti.h"
 #include "hepar/io/manifest.h"
@@ -41,6 +42,17 @@ std::map<std::string, std::vector<fs::path>> nifti_cases(const fs::path& folder)
   return cases;
 }
 
+/// Hashed as a cohort would store them, so that a file is known again.
+ReadImages read_files(const std::vector<fs::path>& paths) {
+  ReadImages images;
+  for (const fs::path& path : paths) {
+    const StoredImage stored = read_nifti(path);
+    images.hashes.insert(to_hex(xxh64(reorient(stored, to_canonical(stored.grid)).voxels)));
+    images.channels.push_back(to_float(stored, path.string()));
+  }
+  return images;
+}
+
 std::vector<PredictInput> from_nifti(const fs::path& folder, std::size_t channels) {
   std::vector<PredictInput> inputs;
   std::vector<std::string> problems;
@@ -51,14 +63,9 @@ std::vector<PredictInput> from_nifti(const fs::path& folder, std::size_t channel
       continue;
     }
     inputs.push_back({.name = name,
-                      .read =
-                          [paths = files] {
-                            std::vector<Image<float>> images;
-                            for (const fs::path& path : paths) {
-                              images.push_back(to_float(read_nifti(path), path.string()));
-                            }
-                            return images;
-                          },
+                      .sequence = "",
+                      .identity = {.cohort = "", .case_id = name, .images = {}},
+                      .read = [paths = files] { return read_files(paths); },
                       .to_output = {}});
   }
   require<DataError>(problems.empty(), folder.string() + ":\n  " + join(problems, "\n  "));
@@ -107,47 +114,76 @@ const SequenceRecord* find_sequence(const CaseRecord& record, const std::string&
 }
 
 /// The images to predict of one case: each a list of channel sequences and an output name.
-std::vector<std::pair<std::string, std::vector<std::string>>> wanted_images(
-    const PredictConfig& config, const Plan& plan, const std::string& id) {
-  if (config.sequence.size() <= 1 || plan.channels.size() > 1) {
-    return {{id, config.sequence.empty() || plan.channels.size() > 1 ? plan.channels
-                                                                     : config.sequence}};
+std::vector<std::pair<std::string, std::vector<std::string>>> wanted_images(const InputQuery& query,
+                                                                            const Plan& plan,
+                                                                            const std::string& id) {
+  if (query.sequence.size() <= 1 || plan.channels.size() > 1) {
+    return {
+        {id, query.sequence.empty() || plan.channels.size() > 1 ? plan.channels : query.sequence}};
   }
   std::vector<std::pair<std::string, std::vector<std::string>>> images;
-  for (const std::string& sequence : config.sequence) {
+  for (const std::string& sequence : query.sequence) {
     images.push_back({id + "_" + sequence, {sequence}});
   }
   return images;
 }
 
-std::vector<PredictInput> from_cohort(const PredictConfig& config, const Plan& plan) {
-  const auto shards = std::make_shared<Shards>(config.in, read_manifest(config.in));
+bool takes(const std::vector<std::string>& wanted, const std::string& found) {
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), found) != wanted.end();
+}
+
+/// The sequences of an image, in channel order; empty when the patient lacks one, or all are
+/// labelled and unlabelled ones are wanted.
+std::vector<const SequenceRecord*> channels_of(const InputQuery& query, const CaseRecord& record,
+                                               const std::vector<std::string>& sequences) {
+  std::vector<const SequenceRecord*> found;
+  bool labelled = false;
+  for (const std::string& sequence : sequences) {
+    found.push_back(find_sequence(record, sequence));
+    if (found.back() == nullptr) {
+      return {};
+    }
+    labelled = labelled || found.back()->mask.has_value();
+  }
+  return query.unlabelled && labelled ? std::vector<const SequenceRecord*>{} : found;
+}
+
+PredictInput input_of(const std::shared_ptr<Shards>& shards, const CaseRecord& record,
+                      const std::vector<const SequenceRecord*>& channels) {
+  const SequenceRecord& first = *channels.front();
+  PredictInput input;
+  input.sequence = first.sequence;
+  input.identity.case_id = record.id;
+  for (const SequenceRecord* channel : channels) {
+    input.identity.images.insert(channel->image.hash);
+  }
+  input.read = [shards, &record, channels] {
+    ReadImages images;
+    for (const SequenceRecord* channel : channels) {
+      images.channels.push_back(shards->read(record, *channel));
+      images.hashes.insert(channel->image.hash);
+    }
+    return images;
+  };
+  input.to_output = inverse({.source_axis = first.source_axis, .flipped = first.flipped});
+  return input;
+}
+
+std::vector<PredictInput> from_cohort(const InputQuery& query, const Plan& plan) {
+  const auto shards = std::make_shared<Shards>(query.in, read_manifest(query.in));
+  const std::string cohort = manifest_hash(shards->manifest());
   std::vector<PredictInput> inputs;
   for (const CaseRecord& record : shards->manifest().cases) {
-    if (!config.split.empty() &&
-        std::find(config.split.begin(), config.split.end(), record.split) == config.split.end()) {
+    if (!takes(query.split, record.split) || !takes(query.domain, record.domain)) {
       continue;
     }
-    for (const auto& [name, sequences] : wanted_images(config, plan, record.id)) {
-      std::vector<const SequenceRecord*> found;
-      for (const std::string& sequence : sequences) {
-        found.push_back(find_sequence(record, sequence));
+    for (const auto& [name, sequences] : wanted_images(query, plan, record.id)) {
+      const std::vector<const SequenceRecord*> channels = channels_of(query, record, sequences);
+      if (!channels.empty()) {
+        inputs.push_back(input_of(shards, record, channels));
+        inputs.back().name = name;
+        inputs.back().identity.cohort = cohort;
       }
-      if (std::find(found.begin(), found.end(), nullptr) != found.end()) {
-        continue;  // a sequence this patient does not have
-      }
-      const SequenceRecord& first = *found.front();
-      inputs.push_back(
-          {.name = name,
-           .read =
-               [shards, &record, found] {
-                 std::vector<Image<float>> images;
-                 for (const SequenceRecord* sequence : found) {
-                   images.push_back(shards->read(record, *sequence));
-                 }
-                 return images;
-               },
-           .to_output = inverse({.source_axis = first.source_axis, .flipped = first.flipped})});
     }
   }
   return inputs;
@@ -155,16 +191,17 @@ std::vector<PredictInput> from_cohort(const PredictConfig& config, const Plan& p
 
 }  // namespace
 
-std::vector<PredictInput> predict_inputs(const PredictConfig& config, const Plan& plan) {
-  require<DataError>(fs::is_directory(config.in), config.in + ": no such folder");
-  std::vector<PredictInput> inputs = fs::exists(fs::path(config.in) / "manifest.json")
-                                         ? from_cohort(config, plan)
-                                         : from_nifti(config.in, plan.normalization.size());
+std::vector<PredictInput> predict_inputs(const InputQuery& query, const Plan& plan) {
+  require<DataError>(fs::is_directory(query.in), query.in + ": no such folder");
+  std::vector<PredictInput> inputs = fs::exists(fs::path(query.in) / "manifest.json")
+                                         ? from_cohort(query, plan)
+                                         : from_nifti(query.in, plan.normalization.size());
   require<DataError>(!inputs.empty(),
-                     config.in +
-                         ": nothing to predict: no NIfTI file and no case of a cohort "
-                         "with sequence " +
-                         join(plan.channels, " + "));
+                     query.in + ": nothing to predict: no NIfTI file and no " +
+                         (query.unlabelled ? "unlabelled " : "") +
+                         "case of a cohort with sequence " +
+                         join(query.sequence.empty() ? plan.channels : query.sequence, " + ") +
+                         (query.split.empty() ? "" : " in split " + join(query.split, ", ")));
   return inputs;
 }
 

@@ -42,7 +42,14 @@ CaseScores score_case(const LabelImage& prediction, const LabelImage& reference,
     labels.merge(labels_in(reference));
   }
   const Grid& grid = reference.grid;
-  CaseScores scores{.id = request.id, .diagonal_mm = diagonal_mm(grid), .raw = {}, .largest = {}};
+  CaseScores scores;
+  scores.id = request.id;
+  scores.diagonal_mm = diagonal_mm(grid);
+  LabelImage processed;
+  if (request.rule != nullptr) {
+    processed = prediction;
+    apply_rule(*request.rule, processed);
+  }
   for (const std::int64_t label : labels) {
     std::vector<std::uint8_t> predicted = mask_of(prediction, label);
     const std::vector<std::uint8_t> wanted = mask_of(reference, label);
@@ -53,6 +60,10 @@ CaseScores score_case(const LabelImage& prediction, const LabelImage& reference,
       scores.largest[label] = predicted == before
                                   ? scores.raw[label]
                                   : score_masks(predicted, wanted, grid.size, grid.spacing);
+    }
+    if (request.rule != nullptr) {
+      scores.postprocessed[label] =
+          score_masks(mask_of(processed, label), wanted, grid.size, grid.spacing);
     }
   }
   return scores;
@@ -65,6 +76,9 @@ void complete_labels(std::vector<CaseScores>& cases, const ScoreRequest& request
       scores.raw.try_emplace(label, absent);
       if (request.largest_component) {
         scores.largest.try_emplace(label, absent);
+      }
+      if (request.rule != nullptr) {
+        scores.postprocessed.try_emplace(label, absent);
       }
     }
   }

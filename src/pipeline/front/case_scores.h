@@ -2,6 +2,7 @@
 #include <hepar/core/json.h>
 #include <hepar/image/image.h>
 #include <hepar/image/segmentation_metrics.h>
+#include <hepar/pipeline/postprocess.h>
 
 #include <cstdint>
 #include <map>
@@ -12,17 +13,18 @@
 namespace hepar::detail {
 
 /// The scores of each label of one case, as predicted and, when asked for, after only the largest
-/// component of each label was kept.
+/// component of each label was kept, and after the steps of a fitted rule.
 struct CaseScores {
   std::string id;
   double diagonal_mm = 0;  ///< of the reference's grid
-  std::map<std::int64_t, MaskScores> raw, largest;
+  std::map<std::int64_t, MaskScores> raw, largest, postprocessed;
 };
 
 struct ScoreRequest {
   std::string id;
   std::vector<std::int64_t> labels;  ///< empty: every label above 0 in either image
   bool largest_component = false;
+  const PostprocessRule* rule = nullptr;
 };
 
 /// Both images lie on one grid.

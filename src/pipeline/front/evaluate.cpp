@@ -8,125 +8,18 @@
 #include <hepar/core/text.h>
 #include <hepar/core/version.h>
 #include <hepar/image/nifti.h>
+#include <hepar/pipeline/postprocess.h>
+#include <hepar/pipeline/prediction_lineage.h>
 
-#include <algorithm>
-#include <exception>
-#include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "case_scores.h"
+#include "mask_pairs.h"
 
 namespace hepar {
 namespace {
-
-using Files = std::map<std::string, fs::path>;
-
-struct CasePair {
-  std::string id;
-  fs::path prediction, reference;
-};
-
-struct Pairing {
-  std::vector<CasePair> pairs;
-  std::vector<std::string> problems;
-};
-
-// The NIfTI files of a folder by case id.
-Files files_of(const std::string& folder, std::vector<std::string>& problems) {
-  require<DataError>(fs::is_directory(folder), folder + ": wanted a folder of NIfTI masks, found " +
-                                                   (fs::exists(folder) ? "a file" : "nothing"));
-  Files files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    const std::string id = nifti_stem(entry.path());
-    // The .img beside a .hdr belongs to it and is no case of its own.
-    const std::string name = entry.path().filename().string();
-    const bool payload = name.ends_with(".img") || name.ends_with(".img.gz");
-    if (id.empty() || payload || !entry.is_regular_file()) {
-      continue;
-    }
-    const auto [known, added] = files.emplace(id, entry.path());
-    if (!added) {
-      const std::string other = known->second.filename().string();
-      problems.push_back(folder + ": case " + id + ": wanted one file, found " +
-                         std::min(name, other) + " and " + std::max(name, other));
-    }
-  }
-  require<DataError>(!files.empty(),
-                     folder + ": wanted NIfTI masks (.nii, .nii.gz, .hdr), found none");
-  return files;
-}
-
-Pairing pair_up(const EvaluateConfig& config) {
-  Pairing result;
-  const Files predictions = files_of(config.pred, result.problems);
-  const Files references = files_of(config.ref, result.problems);
-  for (const auto& [id, path] : references) {
-    const auto found = predictions.find(id);
-    if (found == predictions.end()) {
-      result.problems.push_back("case " + id + ": no prediction in " + config.pred + " for " +
-                                path.string());
-    } else {
-      result.pairs.push_back({id, found->second, path});
-    }
-  }
-  for (const auto& [id, path] : predictions) {
-    if (!references.contains(id)) {
-      result.problems.push_back("case " + id + ": no reference in " + config.ref + " for " +
-                                path.string());
-    }
-  }
-  return result;
-}
-
-[[noreturn]] void refuse(std::vector<std::string> problems, std::size_t cases) {
-  std::sort(problems.begin(), problems.end());
-  throw DataError("evaluate: " + std::to_string(problems.size()) + " problem(s) in " +
-                  std::to_string(cases) + " pair(s) of cases, nothing written:\n  " +
-                  join(problems, "\n  "));
-}
-
-std::string text(const Grid& grid) {
-  const auto number = [](double value) {
-    std::string digits = std::to_string(value);
-    return digits.substr(0, digits.find('.') + 4);
-  };
-  return std::to_string(grid.size.z) + "x" + std::to_string(grid.size.y) + "x" +
-         std::to_string(grid.size.x) + " voxels of " + number(grid.spacing.z) + "x" +
-         number(grid.spacing.y) + "x" + number(grid.spacing.x) + " mm from (" +
-         number(grid.origin.r) + ", " + number(grid.origin.a) + ", " + number(grid.origin.s) + ")";
-}
-
-void check_grids(const CasePair& pair, const Grid& prediction, const Grid& reference) {
-  require<DataError>(same_grid(reference, prediction),
-                     pair.prediction.string() + ": wanted the reference's grid, " +
-                         text(reference) + ", found " + text(prediction) +
-                         "; write predictions on the grid of the image they were made for");
-}
-
-void check_labels(const LabelImage& image, const fs::path& path) {
-  const auto lowest = std::min_element(image.voxels.begin(), image.voxels.end());
-  require<DataError>(lowest == image.voxels.end() || *lowest >= 0,
-                     path.string() + ": wanted labels of 0 and above, found " +
-                         std::to_string(lowest == image.voxels.end() ? 0 : *lowest));
-}
-
-// Runs `check` for every pair and collects what each of them throws.
-template <class Check>
-void for_each_pair(const Pairing& pairing, std::vector<std::string>& problems, int threads,
-                   Check&& check) {
-  std::vector<std::string> found(pairing.pairs.size());
-  parallel_for(static_cast<std::int64_t>(pairing.pairs.size()), threads, [&](std::int64_t i) {
-    const auto index = static_cast<std::size_t>(i);
-    try {
-      check(index);
-    } catch (const DataError& e) {
-      found[index] = "case " + pairing.pairs[index].id + ": " + e.what();
-    }
-  });
-  std::copy_if(found.begin(), found.end(), std::back_inserter(problems),
-               [](const std::string& problem) { return !problem.empty(); });
-}
 
 int threads_of(const EvaluateConfig& config) {
   return config.threads == 0 ? usable_processors() : static_cast<int>(config.threads);
@@ -148,28 +41,47 @@ std::vector<std::int64_t> labels_of(const EvaluateConfig& config,
 
 // Names and headers only.
 void check_headers(const EvaluateConfig& config) {
-  Pairing pairing = pair_up(config);
-  for_each_pair(pairing, pairing.problems, threads_of(config), [&](std::size_t i) {
-    const CasePair& pair = pairing.pairs[i];
-    check_grids(pair, read_nifti_header(pair.prediction).grid,
-                read_nifti_header(pair.reference).grid);
+  detail::MaskPairing pairing = detail::pair_masks(config.pred, config.ref);
+  detail::for_each_pair(pairing, threads_of(config), [&](std::size_t i) {
+    const detail::MaskPair& pair = pairing.pairs[i];
+    detail::check_grids(pair, read_nifti_header(pair.prediction).grid,
+                        read_nifti_header(pair.reference).grid);
   });
-  if (!pairing.problems.empty()) {
-    refuse(pairing.problems, pairing.pairs.size());
-  }
+  detail::refuse_problems(pairing, "evaluate");
   log::print("evaluate: would score " + std::to_string(pairing.pairs.size()) +
              " pair(s) and write " + config.out);
 }
 
-detail::CaseScores score_pair(const CasePair& pair, const EvaluateConfig& config) {
-  const LabelImage prediction = to_labels(read_nifti(pair.prediction), pair.prediction.string());
-  const LabelImage reference = to_labels(read_nifti(pair.reference), pair.reference.string());
-  check_grids(pair, prediction.grid, reference.grid);
-  check_labels(prediction, pair.prediction);
-  check_labels(reference, pair.reference);
-  return detail::score_case(
-      prediction, reference,
-      {.id = pair.id, .labels = config.labels, .largest_component = config.largest_component});
+/// Refuses cases that an ancestor of their predictions, or of the rule, was fitted on.
+Json check_lineage(const EvaluateConfig& config, const detail::MaskPairing& pairing,
+                   const std::optional<PostprocessRule>& rule) {
+  std::vector<std::string> names;
+  for (const detail::MaskPair& pair : pairing.pairs) {
+    names.push_back(pair.id);
+  }
+  Json found = check_prediction_lineage(config.pred, names);
+  if (rule) {
+    std::map<std::string, CaseIdentity> known;
+    for (const PredictionGroup& group : read_prediction_lineage(config.pred)) {
+      for (const PredictedCase& item : group.cases) {
+        known[item.name] = item.identity;
+      }
+    }
+    std::vector<std::string> seen;
+    for (const std::string& name : names) {
+      CaseIdentity identity{.cohort = "", .case_id = name, .images = {}};
+      if (known.contains(name)) {
+        identity = known[name];
+      }
+      if (rule->lineage.uses(identity, CaseUse::kMask)) {
+        seen.push_back(name);
+      }
+    }
+    require<ConfigError>(seen.empty(), config.postprocessing + ": was fitted on " +
+                                           std::to_string(seen.size()) +
+                                           " of the scored cases: " + join(seen, ", "));
+  }
+  return found;
 }
 
 }  // namespace
@@ -183,26 +95,39 @@ void EvaluateConfig::declare(ConfigSchema& schema) {
              Range{.low = 1, .high = 32767});
   schema.add("largest_component", largest_component,
              "Score also with only the largest 26-connected component of each predicted label");
+  schema.add("postprocessing", postprocessing,
+             "postprocessing.json (hepar postprocess): score also after its steps", {},
+             Effect::kNone);
   schema.add("threads", threads, "Cases scored side by side; 0: all processors", Range{.low = 0},
              Effect::kNone);
 }
 
 Json evaluate_folders(const EvaluateConfig& config) {
-  Pairing pairing = pair_up(config);
+  std::optional<PostprocessRule> rule;
+  if (!config.postprocessing.empty()) {
+    rule = read_postprocess_rule(config.postprocessing);
+  }
+  detail::MaskPairing pairing = detail::pair_masks(config.pred, config.ref);
+  const Json lineage = check_lineage(config, pairing, rule);
   std::vector<detail::CaseScores> cases(pairing.pairs.size());
+  detail::ScoreRequest request{.id = "",
+                               .labels = config.labels,
+                               .largest_component = config.largest_component,
+                               .rule = rule ? &*rule : nullptr};
   Progress progress("evaluate", static_cast<std::int64_t>(cases.size()));
-  for_each_pair(pairing, pairing.problems, threads_of(config), [&](std::size_t i) {
-    cases[i] = score_pair(pairing.pairs[i], config);
+  detail::for_each_pair(pairing, threads_of(config), [&](std::size_t i) {
+    const detail::LoadedPair pair = detail::load_pair(pairing.pairs[i]);
+    detail::ScoreRequest own = request;
+    own.id = pairing.pairs[i].id;
+    cases[i] = detail::score_case(pair.prediction, pair.reference, own);
     progress.advance();
   });
-  if (!pairing.problems.empty()) {
-    refuse(pairing.problems, pairing.pairs.size());
-  }
-  const std::vector<std::int64_t> labels = labels_of(config, cases);
-  detail::complete_labels(
-      cases, {.id = "", .labels = labels, .largest_component = config.largest_component});
+  detail::refuse_problems(pairing, "evaluate");
+  request.labels = labels_of(config, cases);
+  detail::complete_labels(cases, request);
   Json document = detail::document_of(cases);
-  document["labels"] = labels;
+  document["labels"] = request.labels;
+  document["lineage"] = lineage;
   document["pred"] = config.pred;
   document["ref"] = config.ref;
   document["hepar"] = version();
@@ -224,6 +149,12 @@ void evaluate(const EvaluateConfig& config, bool dry_run) {
   const Json document = evaluate_folders(config);
   write_json(config.out, document);
   log::print(detail::table_of(document));
+  const Json& lineage = document["lineage"];
+  if (lineage["known"].get<std::size_t>() > 0) {
+    log::print("transductive: " + lineage["transductive"].dump() + " of " + lineage["of"].dump());
+  } else {
+    log::print("lineage: " + config.pred + " does not say what its masks were made from");
+  }
 }
 
 }  // namespace hepar

@@ -191,6 +191,7 @@ Json conventions() {
       {"largest_component",
        "scores after keeping each label's largest component, 26-connected; all of those "
        "that tie for largest"},
+      {"postprocessed", "scores after the steps of the postprocessing.json that was given"},
   };
 }
 
@@ -256,11 +257,17 @@ Json document_of(const std::vector<CaseScores>& cases) {
     if (!scores.largest.empty()) {
       entry["largest_component"] = blocks_of(scores.largest);
     }
+    if (!scores.postprocessed.empty()) {
+      entry["postprocessed"] = blocks_of(scores.postprocessed);
+    }
     document["cases"].push_back(std::move(entry));
   }
   document["summary"] = summaries_of(cases, &CaseScores::raw);
   if (!cases.empty() && !cases.front().largest.empty()) {
     document["summary"]["largest_component"] = summaries_of(cases, &CaseScores::largest);
+  }
+  if (!cases.empty() && !cases.front().postprocessed.empty()) {
+    document["summary"]["postprocessed"] = summaries_of(cases, &CaseScores::postprocessed);
   }
   document["conventions"] = conventions();
   return document;
@@ -279,6 +286,9 @@ std::string table_of(const Json& document) {
                    "mean ± sd, n = " + std::to_string(summary["n"].get<std::int64_t>()));
   if (summary.contains("largest_component")) {
     append_summaries(rows, summary["largest_component"], "largest component");
+  }
+  if (summary.contains("postprocessed")) {
+    append_summaries(rows, summary["postprocessed"], "post-processed");
   }
   std::string table = format_table(rows);
   table.pop_back();  // whoever prints it ends the line

@@ -1,0 +1,44 @@
+#pragma once
+#include <hepar/comm/communicator.h>
+#include <hepar/train/predictor.h>
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "predict_inputs.h"
+
+namespace hepar {
+
+/// Run or model folders. Throws ConfigError when they cannot be averaged: other classes, spacing,
+/// normalisation, transpose or orientation.
+std::vector<Model> load_models(const std::vector<std::string>& folders, at::Device device);
+
+/// What is done to many cases by all ranks.
+struct CaseRun {
+  std::string title;  ///< of the progress bar
+  const std::vector<PredictInput>& inputs;
+  const std::vector<Model>& models;
+  PredictOptions options;
+  bool with_confidence = false;
+  /// The cases that do not fill a last round are done by all ranks at once, tile by tile.
+  bool share_tiles = true;
+  /// Keeps one answer; called on one rank, from a background thread.
+  std::function<void(const PredictInput&, const Prediction&)> keep;
+};
+
+/// What the ranks say of a run; equal on all of them.
+struct CaseRunOutcome {
+  std::vector<std::string> problems;                    ///< "case A: …", by case
+  std::map<std::string, std::set<std::string>> hashes;  ///< of the images of each case read
+};
+
+/// Cases inputs[i] for i in `todo`, dealt to the ranks. While one is in the network the next is
+/// read and prepared and the one before is written. The answers do not depend on the number of
+/// ranks. Collective.
+CaseRunOutcome run_cases(const CaseRun& run, const std::vector<std::size_t>& todo,
+                         Communicator& communicator);
+
+}  // namespace hepar
