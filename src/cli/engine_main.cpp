@@ -12,6 +12,7 @@
 #include "hepar/core/error.h"
 #include "hepar/core/log.h"
 #include "hepar/pipeline/predict_command.h"
+#include "hepar/pipeline/run_command.h"
 #include "hepar/pipeline/train_command.h"
 
 namespace hepar {
@@ -60,8 +61,19 @@ ExitCode predict(const Arguments& arguments, Communicator& world) {
   return ExitCode::kDone;
 }
 
+ExitCode run_trials(const Arguments& arguments, Communicator& world) {
+  RunExperimentConfig config;
+  const Arguments words = take_overrides(arguments, config);
+  const CommandAction action = read_command(
+      {"hepar", "run", "do what is not done of an experiment: hepar run EXPERIMENT.yaml"}, words,
+      config, world);
+  return action == CommandAction::kHelp
+             ? ExitCode::kDone
+             : run_experiment(config, action == CommandAction::kDryRun, world);
+}
+
 int run_command(Arguments arguments, Communicator& world) {
-  require<ConfigError>(!arguments.empty(), "hepar-engine: wanted a command: train | predict");
+  require<ConfigError>(!arguments.empty(), "hepar-engine: wanted a command: train | predict | run");
   const std::string command = arguments.front();
   arguments.erase(arguments.begin());
   if (command == "train") {
@@ -70,7 +82,10 @@ int run_command(Arguments arguments, Communicator& world) {
   if (command == "predict") {
     return static_cast<int>(predict(arguments, world));
   }
-  throw ConfigError("hepar-engine: unknown command '" + command + "'; known: train, predict");
+  if (command == "run") {
+    return static_cast<int>(run_trials(arguments, world));
+  }
+  throw ConfigError("hepar-engine: unknown command '" + command + "'; known: train, predict, run");
 }
 
 int run(const Arguments& arguments) {

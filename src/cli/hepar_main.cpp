@@ -11,6 +11,8 @@
 #include "hepar/core/version.h"
 #include "hepar/pipeline/evaluate.h"
 #include "hepar/pipeline/plan_command.h"
+#include "hepar/pipeline/report.h"
+#include "hepar/pipeline/status_command.h"
 #include "programs.h"
 
 namespace hepar {
@@ -36,7 +38,7 @@ struct Command {
   const char* summary;
 };
 
-constexpr std::array<Command, 10> kCommands{{
+constexpr std::array<Command, 13> kCommands{{
     {"phantom", "hepar-prep", "write a synthetic cohort as files, or audit it"},
     {"convert", "hepar-prep", "files of a source -> cohort shards"},
     {"verify", "hepar-prep", "read a cohort or prepared set again and compare every hash"},
@@ -47,6 +49,9 @@ constexpr std::array<Command, 10> kCommands{{
     {"train", "hepar-engine", "train a segmentation network, or continue an interrupted run"},
     {"predict", "hepar-engine", "segment NIfTI files or a cohort with trained models"},
     {"evaluate", "", "DSC and surface distances of predicted masks"},
+    {"run", "hepar-engine", "do what is not done of an experiment"},
+    {"status", "", "what of an experiment is done, runs, waits or failed"},
+    {"report", "", "tables, curves, costs and commands of an experiment"},
 }};
 
 void print_overview() {
@@ -90,7 +95,15 @@ void run(Arguments arguments) {
   }
   arguments.erase(arguments.begin());
   const CommandName name{"hepar", command.name, command.summary};
-  if (name.command == "plan") {
+  if ((name.command == "status" || name.command == "report") && !arguments.empty() &&
+      !arguments.front().starts_with("-")) {
+    arguments.insert(arguments.begin(), "--experiment");  // `status EXP`
+  }
+  if (name.command == "status") {
+    front_command<StatusConfig>(name, arguments, run_status_command);
+  } else if (name.command == "report") {
+    front_command<ReportConfig>(name, arguments, run_report_command);
+  } else if (name.command == "plan") {
     front_command<PlanCommandConfig>(name, arguments, run_plan_command);
   } else {
     front_command<EvaluateConfig>(name, arguments, evaluate);

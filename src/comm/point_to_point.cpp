@@ -120,6 +120,21 @@ void PendingReduction::wait() {
   }
 }
 
+void PendingReduction::wait_idly(double interval_s) {
+  const auto whole = static_cast<time_t>(interval_s);
+  const timespec pause{
+      .tv_sec = whole,
+      .tv_nsec = static_cast<long>((interval_s - static_cast<double>(whole)) * 1e9)};
+  while (impl_ != nullptr && impl_->request != MPI_REQUEST_NULL) {
+    int done = 0;
+    mpi_check(MPI_Test(&impl_->request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done == 0) {
+      ::nanosleep(&pause, nullptr);
+    }
+  }
+  wait();
+}
+
 void PendingReduction::Impl::finish() {
   if (request != MPI_REQUEST_NULL) {
     mpi_check(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait");

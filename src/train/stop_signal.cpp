@@ -9,11 +9,17 @@ namespace {
 std::atomic<bool> stop_requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "set from a signal handler");
 
+// A run of many trainings keeps one of its own alive around theirs: the outermost decides.
+int alive = 0;
+
 void on_signal(int) { stop_requested = true; }
 
 }  // namespace
 
 StopSignal::StopSignal() {
+  if (alive++ > 0) {
+    return;
+  }
   stop_requested = false;
   struct sigaction action = {};
   action.sa_handler = on_signal;
@@ -23,6 +29,9 @@ StopSignal::StopSignal() {
 }
 
 StopSignal::~StopSignal() {
+  if (--alive > 0) {
+    return;
+  }
   std::signal(SIGUSR2, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
 }

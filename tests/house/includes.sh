@@ -35,9 +35,9 @@ BEGIN {
   allow("nn", "plan core")
   allow("train", "data nn dist image io plan comm core")
   allow("prep", "image io plan comm core")
-  allow("pipeline", "train data nn dist image io plan comm core")
+  allow("pipeline", "train data nn dist prep image io plan comm core")
   allow("front", "pipeline image io plan core")
-  allow("engine", "pipeline train data nn dist image io plan comm core")
+  allow("engine", "pipeline train data nn dist prep image io plan comm core")
   allow("cli", "pipeline core")
   allow("engine_main", "pipeline comm core")
 

@@ -29,6 +29,9 @@ class PendingReduction {
   PendingReduction(const PendingReduction&) = delete;
   PendingReduction& operator=(const PendingReduction&) = delete;
   void wait();
+  /// The same for long waits: looks every `interval_s` and sleeps between, so that the processor is
+  /// left to others. wait() answers within microseconds and spins.
+  void wait_idly(double interval_s = 0.01);
   [[nodiscard]] bool active() const;
 
  private:

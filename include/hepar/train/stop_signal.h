@@ -4,7 +4,7 @@
 namespace hepar {
 
 /// While it lives, SIGUSR2 and SIGTERM mean "agree on a step, save, stop" instead of ending the
-/// process.
+/// process. May be nested (main thread only): a request stays until the outermost ends.
 class StopSignal {
  public:
   StopSignal();

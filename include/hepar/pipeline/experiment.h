@@ -1,0 +1,119 @@
+#pragma once
+#include <hepar/core/config.h>
+#include <hepar/core/json.h>
+#include <hepar/core/yaml.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hepar {
+
+/// A command that a stage of an experiment may run.
+struct StageKind {
+  std::string command = {};  ///< "train"
+  std::string output =
+      {};  ///< what the command writes, inside the trial's folder: "out", "plan.yaml"
+  /// Parts of an output folder that are the result (`model` of a training); empty: all of it.
+  std::vector<std::string> results = {};
+  /// A default-constructed configuration of the command, declared into the schema. The answer keeps
+  /// it alive.
+  std::function<std::shared_ptr<void>(ConfigSchema&)> declare;
+};
+
+template <class Config>
+std::shared_ptr<void> declare_config(ConfigSchema& schema) {
+  auto config = std::make_shared<Config>();
+  config->declare(schema);
+  return config;
+}
+
+/// Values of axes, by axis. All of them are texts, as in the file.
+using AxisValues = std::map<std::string, std::string>;
+
+/// "seed=0, row=a"; empty for none.
+std::string to_string(const AxisValues& axes);
+
+/// The rows that make a table: which stage's scores, whose rows, and what stands beside.
+struct TableSpec {
+  std::string title;
+  std::string scores;  ///< stage whose output is an `evaluate` document
+  std::string cohort;  ///< stage whose manifest says split and domain of each case
+  std::string rows;    ///< axis: one row a value; values of all other axes are averaged per case
+  std::map<std::string, std::string> titles;  ///< of rows
+  struct Group {
+    std::string name;
+    std::vector<std::string> split, domain;  ///< empty: any
+  };
+  std::vector<Group> groups;                                 ///< column blocks
+  std::vector<std::pair<std::string, std::string>> compare;  ///< (row, minus row)
+  Json paper = Json::object();  ///< group -> row -> {dsc, hd_mm, …}: published figures
+};
+
+/// One run of one command. Two stages that ask for the same thing are one trial.
+struct Trial {
+  std::string id = {};  ///< 16 hexadecimal digits
+  std::string stage = {};
+  std::string command = {};
+  AxisValues axes = {};  ///< those that the stage or what it uses depends on
+  std::vector<std::string> inputs =
+      {};  ///< ids of the trials whose output it reads, in order of use
+  /// The keys given, in the file's order; "@{id}" stands for the output of trial `id`.
+  Json config = Json::object();
+  std::string output = {};                ///< StageKind::output
+  std::vector<std::string> results = {};  ///< StageKind::results
+  std::int64_t steps = 0;                 ///< train.steps, for expected costs; 0 for other commands
+};
+
+/// A stage under values of its axes, and the trial that does it.
+struct Cell {
+  std::string stage = {};
+  AxisValues axes = {};
+  std::string id = {};
+};
+
+/// An experiment with every stage expanded.
+struct Experiment {
+  std::string name;
+  std::map<std::string, std::vector<std::string>> axes;
+  std::vector<std::string> stages;  ///< in the file's order
+  std::vector<Trial> trials;        ///< each after those it reads
+  std::vector<Cell> cells;
+  std::optional<TableSpec> table;
+  Json document;  ///< the file with its overrides
+
+  [[nodiscard]] const Trial& trial(const std::string& id) const;
+  [[nodiscard]] const Cell* cell(const std::string& stage, const AxisValues& axes) const;
+};
+
+/// Reads and expands an experiment file:
+///
+///   name: tiny
+///   values: {steps: 300}              # named values: ${steps}
+///   axes: {seed: [0, 1]}              # named values with several settings: ${seed}
+///   defaults: {train: {run: {threads: 1}}}        # keys of every stage of a command
+///   stages:
+///     cohort: {command: convert, source: liqa, in: /data/LiQA}
+///     plan: {command: plan, data: "${cohort}"}          # ${stage}: what that stage wrote
+///     set: {command: prepare, data: "${cohort}", plan: "${plan}"}
+///     net: {command: train, seed: "${seed}", data: {path: "${set}"}, train: {steps: "${steps}"}}
+///
+/// A stage becomes one trial for each combination of the axes that it or what it reads uses; an
+/// axis named `stage.key` sets that key. `overrides` are "axes.seed=[0,1]", "values.steps=9",
+/// "stages.net.train.steps=9". Throws ConfigError listing every problem with file and line: unknown
+/// names (with the nearest known one), wrong values, circles, inputs that do not exist.
+Experiment expand_experiment(const std::filesystem::path& file,
+                             const std::vector<std::string>& overrides,
+                             const std::vector<StageKind>& kinds);
+Experiment expand_experiment(YamlDocument document, const std::vector<std::string>& overrides,
+                             const std::vector<StageKind>& kinds);
+
+/// EXP/trials.json: what `status` and `report` read.
+Json to_json(const Experiment& experiment);
+Experiment experiment_from_json(const Json& json, const std::string& where);
+
+}  // namespace hepar

@@ -1,0 +1,23 @@
+#pragma once
+#include <hepar/core/config.h>
+
+#include <cstdint>
+#include <string>
+
+namespace hepar::detail {
+
+/// `hepar phantom` as a stage: the keys that an experiment sets.
+struct PhantomStageConfig {
+  std::string preset = "quick";
+  std::string variant = "plain";
+  std::string layout = "liqa2024";
+  std::string sequences = "all";
+  std::int64_t seed = 1;
+  std::int64_t threads = 0;
+  std::string out;
+  void declare(ConfigSchema& schema);
+};
+
+void run_phantom_stage(const PhantomStageConfig& config);
+
+}  // namespace hepar::detail

@@ -1,0 +1,215 @@
+#include "hepar/pipeline/run_command.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "experiment/progress_of.h"
+#include "experiment/runner.h"
+#include "experiment/usage.h"
+#include "hepar/comm/together.h"
+#include "hepar/core/files.h"
+#include "hepar/core/log.h"
+#include "hepar/core/text.h"
+#include "hepar/pipeline/report.h"
+#include "hepar/pipeline/status_command.h"
+#include "hepar/train/lease.h"
+#include "hepar/train/stop_signal.h"
+
+namespace hepar {
+namespace {
+
+constexpr double kHeartbeatS = 5;
+
+Experiment read_experiment(const RunExperimentConfig& config) {
+  require<ConfigError>(!config.experiment.empty(),
+                       "run: which experiment? hepar run EXPERIMENT.yaml");
+  return expand_experiment(config.experiment, config.overrides, stage_kinds());
+}
+
+fs::path folder_of(const RunExperimentConfig& config, const Experiment& experiment) {
+  return config.out.empty() ? fs::path("runs") / experiment.name : fs::path(config.out);
+}
+
+std::string text_of(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+void print_trials(const Experiment& experiment, const fs::path& folder) {
+  std::map<std::string, std::string> names;
+  TrialStates states;
+  if (fs::exists(folder / "trials.json")) {
+    states = TrialStore(folder).states();
+  }
+  std::vector<std::vector<std::string>> rows{{"trial", "stage", "command", "state", "keys"}};
+  for (const Trial& trial : experiment.trials) {
+    names[trial.id] = trial.stage;
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : trial.config.items()) {
+      keys.push_back(key + "=" + text_of(value));
+    }
+    std::string text = join(keys, " ");
+    for (const std::string& input : trial.inputs) {
+      for (std::size_t at = 0; (at = text.find("@{" + input + "}")) != std::string::npos;) {
+        text.replace(at, input.size() + 3, "${" + names[input] + "}");
+      }
+    }
+    const auto state = states.find(trial.id);
+    rows.push_back({trial.id, detail::label(trial), trial.command,
+                    state == states.end() ? "new" : to_string(state->second), text});
+  }
+  log::print(format_table(rows) + "\n" + std::to_string(experiment.trials.size()) +
+             " trials; nothing was run or written");
+}
+
+/// Tells the other groups, and the next run, of a stop as soon as the signal is there: a command
+/// that does not look for it may be killed before it ends.
+std::jthread watch_for_stop(const TrialStore& store) {
+  return std::jthread([&store](const std::stop_token& end) {
+    while (!end.stop_requested()) {
+      if (StopSignal::requested()) {
+        store.request_stop();
+        return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  });
+}
+
+std::map<std::string, double> measured_costs(const Experiment& experiment,
+                                             const TrialStore& store) {
+  std::map<std::string, double> costs;
+  const TrialStates states = store.states();
+  for (const Trial& trial : experiment.trials) {
+    const auto state = states.find(trial.id);
+    if (state != states.end() && state->second == TrialState::kDone) {
+      if (const auto outcome = store.outcome(trial.id)) {
+        costs[trial.id] = outcome->cost.wall_s;
+      }
+    }
+  }
+  return costs;
+}
+
+class ExperimentRun {
+ public:
+  ExperimentRun(const RunExperimentConfig& config, Experiment experiment, Communicator& world)
+      : config_(config),
+        experiment_(std::move(experiment)),
+        world_(world),
+        store_(folder_of(config, experiment_)),
+        ranks_per_trial_(config.ranks_per_trial == 0 ? world.size()
+                                                     : static_cast<int>(config.ranks_per_trial)) {}
+
+  ExitCode run() {
+    const StopSignal signals;
+    open();
+    const Schedule schedule(experiment_, measured_costs(experiment_, store_));
+    run_groups(schedule);
+    return finish(schedule);
+  }
+
+ private:
+  /// Rank 0 alone looks at what is there, under the experiment's lease: one run at a time.
+  void open() {
+    together(world_, [&] {
+      require<ConfigError>(
+          ranks_per_trial_ <= world_.size() && world_.size() % ranks_per_trial_ == 0,
+          "ranks_per_trial: " + std::to_string(world_.size()) +
+              " ranks do not divide into groups of " + std::to_string(ranks_per_trial_));
+      if (!world_.is_root()) {
+        return;
+      }
+      make_writable_directory(store_.folder());
+      lease_ = std::make_unique<Lease>(store_.folder(), kHeartbeatS);
+      store_.open(experiment_, config_.accept_changes);
+      for (const std::string& line : store_.recover()) {
+        log::warn("trial " + line);
+      }
+      store_.plan(experiment_, config_.retry_failed);
+      log::info("experiment " + experiment_.name + ": " +
+                std::to_string(experiment_.trials.size()) + " trials in " +
+                store_.folder().string() + ", " + std::to_string(world_.size() / ranks_per_trial_) +
+                " group(s) of " + std::to_string(ranks_per_trial_) + " rank(s)");
+    });
+  }
+
+  void run_groups(const Schedule& schedule) {
+    detail::share_processors(world_, ranks_per_trial_);
+    const int number = world_.rank() / ranks_per_trial_;
+    Communicator group = world_.split(number);
+    const std::jthread watch = group.is_root() ? watch_for_stop(store_) : std::jthread();
+    // Each group's root speaks for it.
+    log::set_rank(group.rank(), group.size());
+    detail::GroupRunner(experiment_, store_, schedule,
+                        {.group = number, .groups = world_.size() / ranks_per_trial_})
+        .run(group);
+    log::set_rank(world_.rank(), world_.size());
+  }
+
+  ExitCode finish(const Schedule& schedule) {
+    world_.barrier();
+    std::array<std::int64_t, 1> code{0};
+    together(world_, [&] {
+      if (world_.is_root()) {
+        code[0] = static_cast<std::int64_t>(conclude(schedule));
+        // mpirun's own exit code is not always its ranks': launchers read this one.
+        write_json(store_.folder() / "outcome.json", {{"exit_code", code[0]}});
+      }
+    });
+    world_.all_reduce(code, ReduceOp::kMax);
+    return static_cast<ExitCode>(code[0]);
+  }
+
+  ExitCode conclude(const Schedule& schedule) {
+    const TrialStates states = store_.states();
+    const auto blocked = schedule.blocked(states);
+    std::map<TrialState, std::size_t> count;
+    for (const Trial& trial : experiment_.trials) {
+      ++count[states.at(trial.id)];
+    }
+    log::print(status_text(store_.folder()));
+    const bool all_done = count[TrialState::kDone] == experiment_.trials.size();
+    if (!all_done && store_.stop_requested()) {
+      log::info("stopped on request: the same command continues");
+      return ExitCode::kResumable;
+    }
+    log::print(write_report_files(store_.folder()));
+    if (!all_done) {
+      log::error(std::to_string(count[TrialState::kFailed]) + " trial(s) failed, " +
+                 std::to_string(blocked.size()) +
+                 " blocked by them; --retry-failed runs them again");
+    }
+    return all_done ? ExitCode::kDone : ExitCode::kFailure;
+  }
+
+  const RunExperimentConfig& config_;
+  Experiment experiment_;
+  Communicator& world_;
+  TrialStore store_;
+  int ranks_per_trial_;
+  std::unique_ptr<Lease> lease_;
+};
+
+}  // namespace
+
+ExitCode run_experiment(const RunExperimentConfig& config, bool dry_run, Communicator& world) {
+  std::string text;
+  together(world, [&] {
+    if (world.is_root()) {
+      text = to_json(read_experiment(config)).dump();  // one rank looks at the inputs
+    }
+  });
+  Experiment experiment =
+      experiment_from_json(Json::parse(world.broadcast(text, 0)), config.experiment);
+  if (dry_run) {
+    if (world.is_root()) {
+      print_trials(experiment, folder_of(config, experiment));
+    }
+    return ExitCode::kDone;
+  }
+  return ExperimentRun(config, std::move(experiment), world).run();
+}
+
+}  // namespace hepar

@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# tests/pipeline/experiment_run_test.sh BIN MPIRUN: `hepar run` on 1, 2 and 4 ranks, with real commands on a tiny
+# phantom: the same trials and outputs whatever the ranks; nothing done twice; a failed trial alone; a killed
+# runner continued; a stop signal obeyed.
+set -euo pipefail
+bin=$1
+mpirun=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+run() { "$mpirun" "$1" "$bin/hepar" run "${@:2}"; }
+states() { (cd "$1/state" && find . -type f | sort); }
+hashes() { grep -h '"output_hash"' "$1"/trials/*/outcome.json | sort; }
+
+cat > tiny.yaml <<'YAML'
+name: tiny
+axes: {preset: [plain, resenc_m]}
+stages:
+  files: {command: phantom, preset: tiny, sequences: GED4}
+  cohort: {command: convert, source: liqa, in: "${files}", labels: "${files}/labels.csv", masks: "${files}/masks"}
+  plan:
+    command: plan
+    data: "${cohort}"
+    preset: "${preset}"
+    target_spacing: [10, 8, 8]
+    patch: [16, 16, 16]
+    base_features: 4
+    max_features: 8
+    batch: 2
+  set: {command: prepare, data: "${cohort}", plan: "${plan}", split: train, label: manual}
+YAML
+
+# --- the same on any number of ranks and groups ---
+run 1 tiny.yaml --out one > one.log 2>&1 || { cat one.log; fail "one rank"; }
+[ "$(states one | grep -c done)" = 6 ] || fail "six trials: $(states one)"
+run 2 tiny.yaml --out two > two.log 2>&1 || { cat two.log; fail "two ranks"; }
+run 4 tiny.yaml --out four --ranks-per-trial 1 > four.log 2>&1 || { cat four.log; fail "four groups"; }
+diff <(states one) <(states two) || fail "other trials on two ranks"
+diff <(states one) <(states four) || fail "other trials in four groups"
+for exp in two four; do
+  for shards in one/trials/*/out/manifest.json; do
+    diff <(sed '/tool_version/d' "$shards") <(sed '/tool_version/d' "$exp/${shards#one/}") || fail "$exp: another cohort"
+  done
+done
+plan=$(dirname "$(find one/trials -name plan.yaml -not -path '*/out/*' | sort | head -1)")
+[ -s "$plan/config.yaml" ] && [ -s "$plan/log.txt" ] || fail "a trial explains itself"
+grep -q '^hepar plan --config ' "$plan/command.txt" || fail "the exact command: $(cat "$plan/command.txt")"
+grep -q '"core_hours"' "$plan/outcome.json" || fail "no cost"
+
+# --- nothing is done twice; a deleted trial, and it alone, is ---
+run 2 tiny.yaml --out two > again.log 2>&1
+! grep -q ' run  ' again.log || fail "something ran again"
+rm -r "two/trials/$(basename "$plan")"
+run 2 tiny.yaml --out two > again.log 2>&1
+[ "$(grep -c ' run  ' again.log)" = 1 ] || { cat again.log; fail "one trial should run again"; }
+
+# --- what was written is compared before it is used ---
+cohort=$(dirname "$(dirname "$(find two/trials -path '*/out/manifest.json')")")
+echo " " >> "$cohort/out/manifest.json"
+rc=0
+run 2 tiny.yaml --out two --set 'axes.preset=[plain,resenc_m,resenc_l]' > changed.log 2>&1 || rc=$?
+[ "$rc" = 1 ] && grep -q "has changed since it was done" changed.log || { cat changed.log; fail "a changed output was used"; }
+
+# --- config drift ---
+rc=0
+run 1 tiny.yaml --out one --set stages.plan.batch=4 > drift.log 2>&1 || rc=$?
+[ "$rc" = 2 ] && grep -q 'stage plan (preset=plain): batch: "2" -> "4"' drift.log || { cat drift.log; fail "drift"; }
+
+# --- an error stays in its trial; the rest goes on; dependants are blocked ---
+sed -e 's/preset: \[plain, resenc_m\]/sequence: [GED4, T9]/' -e 's/preset: "${preset}"/select: {sequence: "${sequence}"}/' \
+  tiny.yaml > failing.yaml
+rc=0
+run 2 failing.yaml --out failing --ranks-per-trial 1 > failing.log 2>&1 || rc=$?
+[ "$rc" = 1 ] || { cat failing.log; fail "exit code $rc"; }
+[ "$(states failing | grep -c done)" = 4 ] && [ "$(states failing | grep -c failed)" = 1 ] &&
+  [ "$(states failing | grep -c planned)" = 1 ] || fail "states: $(states failing)"
+"$bin/hepar" status failing | grep -q "failed: plan (sequence=T9)" || fail "status does not name it"
+"$bin/hepar" status failing | grep -q "blocks 1 trial" || fail "status does not say what is blocked"
+
+# --- --dry-run lists and writes nothing ---
+"$bin/hepar" run tiny.yaml --out dry --dry-run > dry.log 2>&1
+[ ! -e dry ] && grep -q 'data=${cohort}' dry.log || { cat dry.log; fail "dry run"; }
+
+# --- a killed runner: suspect, alone, then failed at a second death ---
+cat > long.yaml <<'YAML'
+name: long
+stages:
+  files: {command: phantom, preset: tiny, seed: 3}
+  small: {command: phantom, preset: tiny, sequences: GED4, seed: 4}
+YAML
+first=
+killed() {
+  "$bin/hepar" run long.yaml --out long > kill.log 2>&1 &
+  local pid=$!
+  for _ in $(seq 400); do
+    # What an earlier death left in running/ is suspect as soon as the new run has looked.
+    if [ -n "$(ls long/state/running 2>/dev/null)" ] && { [ -z "$first" ] || [ -e "long/state/suspect/$first" ]; }; then break; fi
+    sleep 0.02
+  done
+  kill -KILL "$pid"
+  wait "$pid" 2>/dev/null || true
+}
+killed
+first=$(ls long/state/running)
+[ -n "$first" ] || fail "nothing was running when it was killed"
+killed
+[ "$(cat "long/trials/$first/deaths")" = 1 ] || fail "the death was not counted"
+"$bin/hepar" run long.yaml --out long > long.log 2>&1 || true
+[ "$(states long | grep -c running)" = 0 ] || fail "left running: $(states long)"
+grep -q "it runs again alone" kill.log long.log || fail "nobody was suspect"
+
+# --- a stop signal ends a training at a checkpoint with 75, and the same command continues it ---
+cat > stop.yaml <<'YAML'
+name: stop
+stages:
+  files: {command: phantom, preset: tiny, sequences: GED4}
+  cohort: {command: convert, source: liqa, in: "${files}", labels: "${files}/labels.csv", masks: "${files}/masks"}
+  plan: {command: plan, data: "${cohort}", target_spacing: [10, 8, 8], patch: [16, 16, 16], base_features: 4, max_features: 8, batch: 2}
+  set: {command: prepare, data: "${cohort}", plan: "${plan}", split: train, label: manual}
+  net: {command: train, data: {path: "${set}"}, train: {steps: 60, checkpoint_every: 1000, log_every: 1}, run: {threads: 1}}
+YAML
+"$bin/hepar" run stop.yaml --out whole > whole.log 2>&1 || { cat whole.log; fail "the whole run"; }
+"$bin/hepar" run stop.yaml --out stopped > stop.log 2>&1 &
+pid=$!
+for _ in $(seq 1500); do
+  if cat stopped/trials/*/out/metrics.jsonl 2>/dev/null | grep -q '"step":3,'; then break; fi
+  sleep 0.02
+done
+kill -TERM "$pid"
+rc=0
+wait "$pid" || rc=$?
+[ "$rc" = 75 ] || { cat stop.log; fail "a stop should end with 75, not $rc"; }
+"$bin/hepar" run stop.yaml --out stopped > stop2.log 2>&1 || { cat stop2.log; fail "the continued run"; }
+weights() { cat "$1"/trials/*/out/outcome.json | grep weights_xxh64; }
+[ "$(weights whole)" = "$(weights stopped)" ] || fail "weights differ from an uninterrupted run"
+[ "$(grep -c ' run  ' stop2.log)" = 1 ] || { cat stop2.log; fail "more than the training ran again"; }
+echo "all well"
