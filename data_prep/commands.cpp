@@ -101,7 +101,7 @@ const std::vector<Command>& table() {
        [](const Command& command, const Arguments& words, Communicator& ranks) {
          run_simple<VerifyConfig>(command, words, ranks, verify);
        }},
-      {"inspect", "say what NIfTI files or a set hold, or why they are refused", "--in",
+      {"inspect", "say what image files or a set hold, or why they are refused", "--in",
        [](const Command& command, const Arguments& words, Communicator& ranks) {
          run_simple<InspectConfig>(command, words, ranks, inspect_on_root);
        }},

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "convert/equal_images.h"
+#include "convert/image_files.h"
 #include "convert/read_case.h"
 #include "hepar/core/error.h"
 #include "hepar/core/hash.h"
@@ -47,8 +48,8 @@ std::string inputs_of(const ShardTask& task, const SourceListing& listing) {
   for (const std::size_t i : task.items) {
     Json entry = to_json(listing.cases[i]);
     for (const SequenceListing& sequence : listing.cases[i].sequences) {
-      entry["stamps"].push_back(stamp_of(sequence.image));
-      entry["stamps"].push_back(sequence.mask ? stamp_of(*sequence.mask) : "");
+      entry["stamps"].push_back(stamp_of_image(sequence.image));
+      entry["stamps"].push_back(sequence.mask ? stamp_of_image(*sequence.mask) : "");
     }
     json["cases"].push_back(std::move(entry));
   }
@@ -85,9 +86,9 @@ class Conversion {
   /// Rank 0 looks at the file system, all see the same listing.
   void list() {
     const std::string text = from_root(ranks_, [&] {
-      SourceListing listing =
-          list_source(config_.source,
-                      {config_.in, config_.labels, config_.masks, config_.cases, config_.classes});
+      SourceListing listing = list_source(
+          config_.source,
+          {config_.in, config_.labels, config_.masks, config_.cases, config_.classes, config_.ct});
       std::vector<std::int64_t> bytes;
       for (const CaseListing& item : listing.cases) {
         bytes.push_back(item.declared_bytes);
@@ -156,7 +157,11 @@ class Conversion {
       }
       decoded.push_back(sequence.decoded_hash);
     }
-    return Json{{"case", case_to_json(record)}, {"decoded", decoded}};
+    Json json = case_to_json(record);
+    for (std::size_t i = 0; i < decoded.size(); ++i) {
+      json["sequences"][i][kValuesHash] = decoded[i];
+    }
+    return Json{{"case", json}};
   }
 
   void finish(const std::vector<ShardResult>& results) {
@@ -178,6 +183,7 @@ class Conversion {
     if (!config_.exclude_bad) {
       refuse(problems);
     }
+    refuse_others(images, cases.size());
     refuse_problems(options_, equal_images(std::move(images), config_.allow_equal), cases.size());
     require<AgreedError>(!cases.empty(), "convert: no usable case is left; nothing is written");
     std::sort(problems.begin(), problems.end());
@@ -185,6 +191,24 @@ class Conversion {
       manifest.excluded.emplace_back(problem.id, problem.text);
     }
     publish(std::move(manifest), std::move(cases));
+  }
+
+  /// Rank 0 reads the other cohorts; all leave together when one has a case or an image of ours.
+  void refuse_others(const std::vector<DecodedImage>& images, std::size_t cases) const {
+    const Json shared = Json::parse(from_root(ranks_, [&] {
+      Json found = Json::array();
+      for (const std::string& cohort : config_.against) {
+        for (const Problem& problem : shared_with(cohort, images, config_.allow_equal)) {
+          found.push_back({problem.id, problem.text});
+        }
+      }
+      return found.dump();
+    }));
+    std::vector<Problem> problems;
+    for (const Json& problem : shared) {
+      problems.push_back({problem.at(0), problem.at(1)});
+    }
+    refuse_problems(options_, problems, cases);
   }
 
   void publish(Manifest manifest, Json cases) {
@@ -203,8 +227,9 @@ class Conversion {
   static void add_images(const Json& entry, std::vector<DecodedImage>& images) {
     const Json& item = entry.at("case");
     for (std::size_t i = 0; i < item.at("sequences").size(); ++i) {
-      images.push_back({entry.at("decoded").at(i), item.at("id"), item.at("split"),
-                        item.at("sequences").at(i).at("source_file")});
+      const Json& sequence = item.at("sequences").at(i);
+      images.push_back(
+          {sequence.at(kValuesHash), item.at("id"), item.at("split"), sequence.at("source_file")});
     }
   }
 
@@ -239,8 +264,13 @@ void ConvertConfig::declare(ConfigSchema& schema) {
   schema.add("masks", masks, "Folder with CASE/mask_SEQUENCE.nii.gz for cases without a mask");
   schema.add("cases", cases, "Text file with the case ids to take, one a line; empty takes all");
   schema.add("classes", classes, "Label names in order of their values, for the source table");
+  schema.add("ct", ct, "Take CT too, of the sources that hold CT and MR (chaos, amos)");
   schema.add("allow_equal", allow_equal,
              "Cases whose images may be equal to those of other cases listed here");
+  schema.add(
+      "against", against,
+      "Cohorts of the same experiment: a case id or an image that is already there is refused", {},
+      Effect::kNone);
   schema.add("exclude_bad", exclude_bad, "Leave bad cases out and record them in the manifest");
   schema.add("shard_mb", shard_mb, "Voxels a shard holds at most, MB", Range{.low = 1});
 }

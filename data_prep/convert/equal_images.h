@@ -19,4 +19,14 @@ struct DecodedImage {
 std::vector<Problem> equal_images(std::vector<DecodedImage> images,
                                   const std::vector<std::string>& allow_equal);
 
+/// Key of a sequence in manifest.json: the hash of its size and real values, equal for equal images
+/// of any storage type.
+inline constexpr const char* kValuesHash = "values_xxh64";
+
+/// Cases and images of `images` that the cohort `other` holds too: two sources would claim one
+/// case. Equal images whose ids are both in `allow_equal` pass. Throws DataError when `other`
+/// cannot be read.
+std::vector<Problem> shared_with(const fs::path& other, const std::vector<DecodedImage>& images,
+                                 const std::vector<std::string>& allow_equal);
+
 }  // namespace hepar

@@ -2,37 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 
+#include "convert/image_files.h"
 #include "hepar/core/error.h"
 #include "hepar/core/hash.h"
 #include "hepar/core/text.h"
-#include "hepar/image/nifti.h"
 #include "hepar/image/orientation.h"
 
 namespace hepar {
 namespace {
-
-std::string describe(const Grid& grid) {
-  std::array<char, 200> text{};
-  std::snprintf(
-      text.data(), text.size(),
-      "%lld x %lld x %lld voxels (z, y, x) of %.4g x %.4g x %.4g mm at (%.2f, %.2f, %.2f)",
-      static_cast<long long>(grid.size.z), static_cast<long long>(grid.size.y),
-      static_cast<long long>(grid.size.x), grid.spacing.z, grid.spacing.y, grid.spacing.x,
-      grid.origin.r, grid.origin.a, grid.origin.s);
-  return text.data();
-}
-
-void require_same_grid(const Grid& wanted, const Grid& found, const std::string& where) {
-  if (same_grid(wanted, found)) {
-    return;
-  }
-  const bool turned = describe(wanted) == describe(found);
-  throw DataError(where + ": lies on another grid: wanted " + describe(wanted) + ", found " +
-                  (turned ? "the same with other axis directions" : describe(found)) +
-                  "; resample it onto its image first");
-}
 
 std::string allowed(const std::map<std::string, int>& labels) {
   std::vector<std::string> parts;
@@ -44,9 +22,8 @@ std::string allowed(const std::map<std::string, int>& labels) {
 }
 
 /// uint8 copy of a mask whose values are all known.
-StoredImage checked_mask(const StoredImage& stored, const std::map<std::string, int>& labels,
+StoredImage checked_mask(const LabelImage& image, const std::map<std::string, int>& labels,
                          const std::string& where) {
-  const LabelImage image = to_labels(stored, where);
   std::array<bool, 256> known{};
   for (const auto& entry : labels) {
     known.at(static_cast<std::size_t>(entry.second)) = true;
@@ -93,13 +70,11 @@ std::string relative_name(const fs::path& file, const fs::path& in) {
 
 ReadSequence read_sequence(const SequenceListing& listing, const ReadRule& rule) {
   ReadSequence read;
-  StoredImage image = read_nifti(listing.image);
+  StoredImage image = read_image(listing.image);
   const Reorientation how = to_canonical(image.grid);
   if (listing.mask) {
-    const StoredImage mask = read_nifti(*listing.mask);
-    require_same_grid(image.grid, mask.grid, listing.mask->string());
-    StoredImage checked = checked_mask(mask, rule.labels, listing.mask->string());
-    checked.grid = image.grid;
+    const StoredImage checked =
+        checked_mask(read_mask(listing, image.grid), rule.labels, listing.mask->string());
     read.mask = reorient(checked, how);
   }
   read.image = reorient(image, how);
@@ -114,6 +89,19 @@ ReadSequence read_sequence(const SequenceListing& listing, const ReadRule& rule)
   return read;
 }
 
+/// Sequences that share one mask (the echoes of CHAOS T1-DUAL) must lie on one grid. Looks at the
+/// sequence read last.
+void require_shared_mask_fits(const CaseListing& listing, const ReadCase& read) {
+  const SequenceListing& last = listing.sequences.at(read.sequences.size() - 1);
+  for (std::size_t i = 0; last.mask && i + 1 < read.sequences.size(); ++i) {
+    if (listing.sequences[i].mask == last.mask) {
+      require_same_grid(
+          read.sequences[i].record.grid, read.sequences.back().record.grid,
+          last.image.string() + ": shares a mask with " + listing.sequences[i].sequence);
+    }
+  }
+}
+
 }  // namespace
 
 ReadCase read_case(const CaseListing& listing, const ReadRule& rule) {
@@ -125,6 +113,7 @@ ReadCase read_case(const CaseListing& listing, const ReadRule& rule) {
         require_same_grid(read.sequences.front().record.grid, read.sequences.back().record.grid,
                           sequence.image.string());
       }
+      require_shared_mask_fits(listing, read);
     } catch (const std::exception& e) {
       read.problems.emplace_back(e.what());
     }

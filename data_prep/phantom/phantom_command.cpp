@@ -8,6 +8,7 @@
 #include "hepar/core/parallel.h"
 #include "hepar/core/text.h"
 #include "phantom/audit.h"
+#include "phantom/external.h"
 #include "phantom/generate.h"
 #include "phantom/layout.h"
 
@@ -22,6 +23,7 @@ struct PhantomOptions {
   std::string variant = "plain";
   std::string layout = "liqa2024";
   std::string sequences = "all";
+  std::string external;
   std::uint64_t seed = 1;
   std::string out;
   bool audit = false;
@@ -36,6 +38,9 @@ struct PhantomOptions {
                       "confound adds a cue outside the liver that turns around in domain C");
     schema.add_choice("layout", layout, layout_names(), "Whose folders and spelling to write");
     schema.add("sequences", sequences, "Sequences to write, separated by commas, or all");
+    schema.add("external", external,
+               "Write miniatures of other data sets instead, each in its own layout: " +
+                   join(external_names(), ", ") + ", separated by commas, or all");
     schema.add("seed", seed, "Seed; the same seed gives the same bytes", Range{.low = 0});
     schema.add("out", out, "New folder for the cohort", {}, Effect::kNone);
     schema.add("audit", audit, "Measure the phantom's promises; exit 1 when one is broken", {},
@@ -61,6 +66,24 @@ std::vector<int> sequences_of(const std::string& text) {
     sequences.push_back(static_cast<int>(found - known.begin()));
   }
   return sequences;
+}
+
+/// --external: the sets of other data, below --out.
+void write_external(const PhantomOptions& options, bool dry_run) {
+  require<ConfigError>(!options.out.empty() && !options.audit,
+                       "phantom: --external writes to --out DIR and cannot be audited");
+  const std::vector<std::string> sets =
+      options.external == "all" ? external_names() : split(options.external, ',');
+  const ExternalRequest request{
+      options.seed, options.preset, sets, options.out,
+      options.threads > 0 ? static_cast<int>(options.threads) : usable_processors()};
+  check_external(request);
+  log::info("phantom: " + join(sets, ", ") + ", preset " + options.preset + ", seed " +
+            std::to_string(options.seed));
+  if (!dry_run) {
+    generate_external(request);
+    log::info("phantom: written to " + options.out);
+  }
 }
 
 void run_audit(const PhantomOptions& options, int threads) {
@@ -90,6 +113,10 @@ void run_phantom_command(const std::vector<std::string>& arguments) {
   }
   phantom::check_version1_is_frozen();
   phantom::check_lengths(options.parameters);
+  if (!options.external.empty()) {
+    phantom::write_external(options, action == CommandAction::kDryRun);
+    return;
+  }
   require<ConfigError>(options.audit || !options.out.empty(),
                        "phantom: nothing to do; give --out DIR to write a cohort, or --audit");
   const phantom::GenerateRequest request{

@@ -3,13 +3,16 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <set>
+#include <span>
 
+#include "convert/image_files.h"
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
+#include "hepar/core/hash.h"
 #include "hepar/core/json.h"
 #include "hepar/core/log.h"
 #include "hepar/core/text.h"
-#include "hepar/image/nifti.h"
 #include "hepar/io/manifest.h"
 #include "hepar/io/prepared_set.h"
 #include "hepar/prep/sets.h"
@@ -68,7 +71,8 @@ Json describe(const std::string& file, const StoredImage& image) {
               {"intercept", image.intercept},
               {"min", values.low},
               {"max", values.high},
-              {"mean", values.sum / static_cast<double>(count(grid.size))}};
+              {"mean", values.sum / static_cast<double>(count(grid.size))},
+              {"xxh64", to_hex(xxh64(std::span<const std::byte>(image.voxels)))}};
 }
 
 /// Runs `read` and describes what it gives, or why it is refused.
@@ -87,16 +91,18 @@ bool is_image(const fs::path& path) {
   return name.ends_with(".nii") || name.ends_with(".nii.gz") || name.ends_with(".hdr");
 }
 
+/// NIfTI files, and folders that hold .dcm files: each is read as one series.
 std::vector<fs::path> images_below(const fs::path& folder) {
-  std::vector<fs::path> files;
+  std::set<fs::path> files;
   const auto options = fs::directory_options::skip_permission_denied;
   for (const auto& entry : fs::recursive_directory_iterator(folder, options)) {
     if (!entry.is_directory() && is_image(entry.path())) {
-      files.push_back(entry.path());
+      files.insert(entry.path());
+    } else if (!entry.is_directory() && to_lower(entry.path().extension().string()) == ".dcm") {
+      files.insert(entry.path().parent_path());
     }
   }
-  std::sort(files.begin(), files.end());
-  return files;
+  return {files.begin(), files.end()};
 }
 
 std::string number(double value) {
@@ -181,16 +187,16 @@ void inspect_prepared(const fs::path& folder, Answer& answer) {
 void inspect_folder(const fs::path& folder, Answer& answer) {
   const std::vector<fs::path> files = images_below(folder);
   require<DataError>(!files.empty(),
-                     folder.string() + ": wanted NIfTI files or a set, found neither");
+                     folder.string() + ": wanted NIfTI or DICOM (.dcm) files or a set, found none");
   for (const fs::path& file : files) {
-    answer.add(describe_or_refuse(file.string(), [&] { return read_nifti(file); }));
+    answer.add(describe_or_refuse(file.string(), [&] { return read_image(file); }));
   }
 }
 
 }  // namespace
 
 void InspectConfig::declare(ConfigSchema& schema) {
-  schema.add("in", in, "A NIfTI file, a folder of them, a cohort or a prepared set", {},
+  schema.add("in", in, "A NIfTI or DICOM file, a folder of them, a cohort or a prepared set", {},
              Effect::kNone);
   schema.add("json", json, "One JSON object a line instead of a table", {}, Effect::kNone);
 }
@@ -201,7 +207,7 @@ void inspect(const InspectConfig& config) {
   Answer answer(config.json);
   std::string refused;
   if (!fs::is_directory(path)) {
-    const Json line = describe_or_refuse(path.string(), [&] { return read_nifti(path); });
+    const Json line = describe_or_refuse(path.string(), [&] { return read_image(path); });
     answer.add(line);
     refused = line.at("reason");
   } else if (fs::exists(path / "manifest.json")) {

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <set>
 
+#include "convert/image_files.h"
 #include "hepar/core/error.h"
 #include "hepar/core/parallel.h"
 #include "hepar/core/text.h"
-#include "hepar/image/nifti.h"
 #include "sources/csv.h"
 #include "sources/source.h"
 
@@ -164,12 +164,12 @@ void refuse_duplicates(SourceListing& listing) {
 
 std::int64_t bytes_of(const fs::path& path) {
   try {
-    const StoredImage header = read_nifti_header(path);
+    const StoredImage header = read_image_header(path);
     return count(header.grid.size) * static_cast<std::int64_t>(bytes_per_voxel(header.type));
   } catch (const std::exception&) {
     // A bad file is reported when it is read; here its size on disk keeps the dealing defined.
     std::error_code error;
-    const auto size = fs::file_size(path, error);
+    const auto size = fs::is_directory(path) ? 0 : fs::file_size(path, error);
     return error ? 0 : static_cast<std::int64_t>(size);
   }
 }
@@ -201,6 +201,13 @@ Json to_json(const SequenceListing& sequence) {
   Json json{{"sequence", sequence.sequence}, {"image", sequence.image.string()}};
   json["mask"] = sequence.mask ? Json(sequence.mask->string()) : Json();
   json["notes"] = sequence.notes;
+  // Only where they say something: listings of older cohorts keep their hash.
+  for (const MaskValues& rule : sequence.mask_values) {
+    json["mask_values"].push_back({rule.low, rule.high, rule.label});
+  }
+  if (sequence.png_descending) {
+    json["png_descending"] = true;
+  }
   return json;
 }
 
@@ -225,11 +232,41 @@ CaseListing case_from_json(const Json& json) {
       added.mask = sequence.at("mask").get<std::string>();
     }
     added.notes = sequence.at("notes").get<std::vector<std::string>>();
+    for (const Json& rule : sequence.value("mask_values", Json::array())) {
+      added.mask_values.push_back({rule.at(0), rule.at(1), rule.at(2)});
+    }
+    added.png_descending = sequence.value("png_descending", false);
   }
   return item;
 }
 
+std::optional<fs::path> search(const std::string& name, const fs::path& folder, int depth) {
+  if (fs::is_directory(folder / name)) {
+    return folder;
+  }
+  std::vector<fs::path> below;
+  if (depth > 0 && fs::is_directory(folder)) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.is_directory()) {
+        below.push_back(entry.path());
+      }
+    }
+  }
+  std::sort(below.begin(), below.end());
+  for (const fs::path& path : below) {
+    if (auto found = search(name, path, depth - 1)) {
+      return found;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+std::optional<fs::path> folder_with(const std::string& name, const fs::path& in) {
+  constexpr int kDeepest = 4;
+  return search(name, in, kDeepest);
+}
 
 Json to_json(const CaseListing& item) {
   Json json{{"id", item.id},

@@ -12,12 +12,20 @@
 
 namespace hepar {
 
-/// One image file of a case, before anything was read.
+/// Values of a mask file that mean one label: `low` to `high`, both inclusive.
+struct MaskValues {
+  int low = 0, high = 0;
+  int label = 0;
+};
+
+/// One image of a case, before anything was read.
 struct SequenceListing {
   std::string sequence;
-  fs::path image;
-  std::optional<fs::path> mask;
-  std::vector<std::string> notes;  ///< "DWI_600 taken as DWI_800"
+  fs::path image;                       ///< a NIfTI or DICOM file, or the folder of a DICOM series
+  std::optional<fs::path> mask;         ///< the same, or a folder of PNG slices
+  std::vector<std::string> notes = {};  ///< "DWI_600 taken as DWI_800"
+  std::vector<MaskValues> mask_values = {};  ///< empty: the file's values are the labels
+  bool png_descending = false;  ///< the first PNG belongs to the highest slice, not to the lowest
 };
 
 /// One case as its source lists it; all voxels are read and checked later, by shared code.
@@ -48,6 +56,7 @@ struct SourceListing {
 struct SourceOptions {
   fs::path in, labels, masks, cases;
   std::vector<std::string> classes;
+  bool ct = false;  ///< take CT too, where a data set has both
 };
 
 /// A data set's layout on disk. A new one is one new file here and one line in
@@ -73,9 +82,16 @@ class Source {
 std::unique_ptr<Source> make_source(const std::string& name);
 
 // The sources (table_of_sources.cpp names them).
+std::unique_ptr<Source> make_amos_source();
+std::unique_ptr<Source> make_atlas_source();
+std::unique_ptr<Source> make_chaos_source();
 std::unique_ptr<Source> make_liqa_source();
 std::unique_ptr<Source> make_nnunet_source();
 std::unique_ptr<Source> make_table_source();
+
+/// The folder that holds a folder `name`: `in` itself or the first one below, at most four levels
+/// down (archives wrap their content); nothing when there is none.
+std::optional<fs::path> folder_with(const std::string& name, const fs::path& in);
 
 /// make_source(name)->list() followed by what all sources share: stages of --labels, masks of
 /// --masks, the selection of --cases, refusal of two cases with one id and of ids that cannot name

@@ -12,9 +12,8 @@ using Factory = std::unique_ptr<Source> (*)();
 
 const std::map<std::string, Factory>& table() {
   static const std::map<std::string, Factory> kTable{
-      {"liqa", make_liqa_source},
-      {"nnunet", make_nnunet_source},
-      {"table", make_table_source},
+      {"amos", make_amos_source}, {"atlas", make_atlas_source},   {"chaos", make_chaos_source},
+      {"liqa", make_liqa_source}, {"nnunet", make_nnunet_source}, {"table", make_table_source},
   };
   return kTable;
 }

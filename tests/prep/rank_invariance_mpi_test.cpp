@@ -2,6 +2,7 @@
 
 #include "hepar/comm/together.h"
 #include "hepar/prep/sets.h"
+#include "phantom/phantom_command.h"
 #include "prep/cohorts.h"
 #include "prep/plans.h"
 #include "support/temporary.h"
@@ -110,6 +111,29 @@ TEST(Ranks, WriteTheBytesThatOneRankWrites) {
     EXPECT_TRUE(fs::exists(folder.path() / "files/case_06/mask_T2.nii.gz"));
     EXPECT_GE(std::distance(fs::directory_iterator(fs::path(one.out) / "shards"), {}), 4);
   });
+}
+
+/// DICOM series and PNG masks: folders are read, stamped and hashed as files are.
+TEST(Ranks, ConvertDicomToTheSameBytes) {
+  SharedFolder folder;
+  const fs::path in = folder.path() / "in";
+  folder.root([&] {
+    run_phantom_command(
+        {"--external", "chaos", "--preset", "tiny", "--threads", "1", "--out", in.string()});
+  });
+  ConvertConfig many;
+  many.source = "chaos";
+  many.in = (in / "chaos").string();
+  many.out = (folder.path() / "many").string();
+  many.shard_mb = 1;
+  ConvertConfig one = many;
+  one.out = (folder.path() / "one").string();
+  folder.root([&] { test::convert_alone(one); });
+
+  convert(many, folder.world());
+  convert(many, folder.world());  // made from this very input: nothing to do
+
+  folder.root([&] { expect_same_files(one.out, many.out); });
 }
 
 TEST(Ranks, AllTellTheProblemsOfAll) {

@@ -170,7 +170,7 @@ TEST_F(Sources, LiqaInfoListsACaseWithoutFolder) {
 
 TEST_F(Sources, NnunetChannelsAreSequencesOfOneCase) {
   for (int i = 0; i < 2; ++i) {
-    const std::string id = "p" + std::to_string(i);
+    const std::string id = i == 0 ? "p0" : "p1";
     write_image(in_ / ("imagesTr/" + id + "_0000.nii.gz"), small_image(i));
     StoredImage second = small_image(i + 10);
     second.grid = small_image(i).grid;

@@ -17,7 +17,9 @@ struct ConvertConfig {
   std::string masks;   ///< folder with masks the source's own folders lack
   std::string cases;   ///< text file with the ids to take, one a line
   std::vector<std::string> classes{"background", "liver"};  ///< label names of the source `table`
+  bool ct = false;  ///< take CT too, of the sources that hold CT and MR (chaos, amos)
   std::vector<std::string> allow_equal;  ///< ids whose images may equal another listed id's
+  std::vector<std::string> against;      ///< cohorts that must share no case and no image
   bool exclude_bad = false;
   std::int64_t shard_mb = 256;
   bool dry_run = false;  ///< list and describe, read no voxel, write nothing (the flag --dry-run)

@@ -38,7 +38,8 @@ void export_set(const ExportConfig& config, Communicator& ranks);
 
 /// `hepar-prep inspect`.
 struct InspectConfig {
-  std::string in;  ///< a NIfTI file, a folder of them (searched recursively), or a set
+  std::string in;  ///< a NIfTI or DICOM file, a folder of them (searched recursively; a folder with
+                   ///< .dcm files is one series), or a set
   bool json = false;
   void declare(ConfigSchema& schema);
 };
@@ -46,8 +47,8 @@ struct InspectConfig {
 /// Prints one line a file (or a case's sequence): what it holds, or why it is refused. With `json`
 /// one object a line with the keys file, status ("ok" or "refused"), reason, notes, size and
 /// spacing_mm (z, y, x), affine (4 rows of 4; columns for x, y, z and the origin; RAS, mm), type,
-/// slope, intercept, min, max, mean (of real values). Throws DataError only when `in` is one
-/// refused file or no folder.
+/// slope, intercept, min, max, mean (of real values), xxh64 (of the stored voxels, slice by slice).
+/// Throws DataError only when `in` is one refused file or no folder.
 void inspect(const InspectConfig& config);
 
 }  // namespace hepar
