@@ -12,6 +12,7 @@
 #include "hepar/core/error.h"
 #include "hepar/core/log.h"
 #include "hepar/pipeline/predict_command.h"
+#include "hepar/pipeline/pseudo_label_command.h"
 #include "hepar/pipeline/run_command.h"
 #include "hepar/pipeline/train_command.h"
 
@@ -61,6 +62,17 @@ ExitCode predict(const Arguments& arguments, Communicator& world) {
   return ExitCode::kDone;
 }
 
+ExitCode pseudo_label(const Arguments& arguments, Communicator& world) {
+  PseudoLabelConfig config;
+  const CommandAction action = read_command(
+      {"hepar", "pseudo-label", "masks of trained models for a cohort's unlabelled images"},
+      arguments, config, world);
+  if (action != CommandAction::kHelp) {
+    run_pseudo_label_command(config, action == CommandAction::kDryRun, world);
+  }
+  return ExitCode::kDone;
+}
+
 ExitCode run_trials(const Arguments& arguments, Communicator& world) {
   RunExperimentConfig config;
   const Arguments words = take_overrides(arguments, config);
@@ -73,7 +85,8 @@ ExitCode run_trials(const Arguments& arguments, Communicator& world) {
 }
 
 int run_command(Arguments arguments, Communicator& world) {
-  require<ConfigError>(!arguments.empty(), "hepar-engine: wanted a command: train | predict | run");
+  require<ConfigError>(!arguments.empty(),
+                       "hepar-engine: wanted a command: train | predict | pseudo-label | run");
   const std::string command = arguments.front();
   arguments.erase(arguments.begin());
   if (command == "train") {
@@ -82,10 +95,14 @@ int run_command(Arguments arguments, Communicator& world) {
   if (command == "predict") {
     return static_cast<int>(predict(arguments, world));
   }
+  if (command == "pseudo-label") {
+    return static_cast<int>(pseudo_label(arguments, world));
+  }
   if (command == "run") {
     return static_cast<int>(run_trials(arguments, world));
   }
-  throw ConfigError("hepar-engine: unknown command '" + command + "'; known: train, predict, run");
+  throw ConfigError("hepar-engine: unknown command '" + command +
+                    "'; known: train, predict, pseudo-label, run");
 }
 
 int run(const Arguments& arguments) {

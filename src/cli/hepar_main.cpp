@@ -11,6 +11,7 @@
 #include "hepar/core/version.h"
 #include "hepar/pipeline/evaluate.h"
 #include "hepar/pipeline/plan_command.h"
+#include "hepar/pipeline/postprocess.h"
 #include "hepar/pipeline/report.h"
 #include "hepar/pipeline/status_command.h"
 #include "programs.h"
@@ -38,7 +39,7 @@ struct Command {
   const char* summary;
 };
 
-constexpr std::array<Command, 13> kCommands{{
+constexpr std::array<Command, 15> kCommands{{
     {"phantom", "hepar-prep", "write a synthetic cohort as files, or audit it"},
     {"convert", "hepar-prep", "files of a source -> cohort shards"},
     {"verify", "hepar-prep", "read a cohort or prepared set again and compare every hash"},
@@ -48,6 +49,8 @@ constexpr std::array<Command, 13> kCommands{{
     {"prepare", "hepar-prep", "crop, normalise and resample a cohort by a plan"},
     {"train", "hepar-engine", "train a segmentation network, or continue an interrupted run"},
     {"predict", "hepar-engine", "segment NIfTI files or a cohort with trained models"},
+    {"pseudo-label", "hepar-engine", "masks of trained models for a cohort's unlabelled images"},
+    {"postprocess", "", "fit nnU-Net's component rule on out-of-fold masks"},
     {"evaluate", "", "DSC and surface distances of predicted masks"},
     {"run", "hepar-engine", "do what is not done of an experiment"},
     {"status", "", "what of an experiment is done, runs, waits or failed"},
@@ -105,6 +108,8 @@ void run(Arguments arguments) {
     front_command<ReportConfig>(name, arguments, run_report_command);
   } else if (name.command == "plan") {
     front_command<PlanCommandConfig>(name, arguments, run_plan_command);
+  } else if (name.command == "postprocess") {
+    front_command<PostprocessConfig>(name, arguments, postprocess);
   } else {
     front_command<EvaluateConfig>(name, arguments, evaluate);
   }
