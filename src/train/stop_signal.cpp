@@ -6,13 +6,17 @@
 namespace hepar {
 namespace {
 
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "set from a signal handler");
+std::atomic<int> signal_received{0};
+static_assert(std::atomic<int>::is_always_lock_free, "set from a signal handler");
 
 // A run of many trainings keeps one of its own alive around theirs: the outermost decides.
 int alive = 0;
 
-void on_signal(int) { stop_requested = true; }
+void on_signal(int number) {
+  if (signal_received != SIGUSR2) {
+    signal_received = number;
+  }
+}
 
 }  // namespace
 
@@ -20,7 +24,7 @@ StopSignal::StopSignal() {
   if (alive++ > 0) {
     return;
   }
-  stop_requested = false;
+  signal_received = 0;
   struct sigaction action = {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
@@ -36,6 +40,8 @@ StopSignal::~StopSignal() {
   std::signal(SIGTERM, SIG_DFL);
 }
 
-bool StopSignal::requested() { return stop_requested; }
+bool StopSignal::requested() { return signal_received != 0; }
+
+bool StopSignal::by_usr2() { return signal_received == SIGUSR2; }
 
 }  // namespace hepar

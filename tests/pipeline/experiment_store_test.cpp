@@ -57,9 +57,20 @@ TEST_F(Store, ATrialLeftRunningIsSuspectAndFailsAtTheSecondDeath) {
   EXPECT_NE(store_.outcome(trial("set").id)->message.find("died twice"), std::string::npos);
 }
 
-TEST_F(Store, AfterARequestedStopNobodyIsSuspect) {
+TEST_F(Store, AStopThatWasNotAnnouncedDoesNotExcuseADeath) {
   start(trial("set"));
-  store_.request_stop();
+  store_.request_stop(false);  // SIGTERM: also what the others get when one rank dies
+
+  (void)store_.recover();
+
+  EXPECT_EQ(state(trial("set")), TrialState::kSuspect);
+  EXPECT_FALSE(store_.stop_requested());
+}
+
+TEST_F(Store, AfterAnAnnouncedStopNobodyIsSuspect) {
+  start(trial("set"));
+  store_.request_stop(true);
+  store_.request_stop(false);
 
   (void)store_.recover();
 

@@ -70,10 +70,12 @@ class TrialStore {
   /// Trials without a state become planned, as do those `done` whose folder was deleted and, with
   /// `retry_failed`, those that failed.
   void plan(const Experiment& experiment, bool retry_failed) const;
-  /// Trials found `running` although nobody runs: suspect, and failed at a second death. After a
-  /// requested stop (stop_marker) they are planned again. Returns one line for each.
+  /// Trials found `running` although nobody runs: suspect, and failed at a second death. After an
+  /// announced stop they are planned again. Returns one line for each; forgets requests to stop.
   std::vector<std::string> recover() const;
-  void request_stop() const;
+  /// Asks all groups to stop. `announced`: processes may be killed before they have stopped, and
+  /// what they ran is not to blame.
+  void request_stop(bool announced) const;
   [[nodiscard]] bool stop_requested() const;
 
   /// States by id; ids of older versions of the experiment are there too.

@@ -14,6 +14,9 @@ class StopSignal {
   StopSignal(StopSignal&&) = delete;
   StopSignal& operator=(StopSignal&&) = delete;
   [[nodiscard]] static bool requested();
+  /// Whether SIGUSR2 asked. SIGTERM is also what launchers send to the ranks of a job in which
+  /// another one died.
+  [[nodiscard]] static bool by_usr2();
 };
 
 }  // namespace hepar

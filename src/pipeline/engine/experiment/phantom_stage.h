@@ -11,6 +11,7 @@ struct PhantomStageConfig {
   std::string preset = "quick";
   std::string variant = "plain";
   std::string layout = "liqa2024";
+  std::string external;  ///< other data sets instead, each in a folder of its name
   std::string sequences = "all";
   std::int64_t seed = 1;
   std::int64_t threads = 0;

@@ -63,13 +63,13 @@ void print_trials(const Experiment& experiment, const fs::path& folder) {
              " trials; nothing was run or written");
 }
 
-/// Tells the other groups, and the next run, of a stop as soon as the signal is there: a command
-/// that does not look for it may be killed before it ends.
+/// Tells the other groups, and the next run, of an announced stop as soon as the signal is there: a
+/// command that does not look for it may be killed before it ends.
 std::jthread watch_for_stop(const TrialStore& store) {
   return std::jthread([&store](const std::stop_token& end) {
     while (!end.stop_requested()) {
-      if (StopSignal::requested()) {
-        store.request_stop();
+      if (StopSignal::by_usr2()) {
+        store.request_stop(true);
         return;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -150,10 +150,12 @@ class ExperimentRun {
 
   ExitCode finish(const Schedule& schedule) {
     world_.barrier();
+    std::array<std::int64_t, 1> stopped{StopSignal::requested() ? 1 : 0};
+    world_.all_reduce(stopped, ReduceOp::kMax);
     std::array<std::int64_t, 1> code{0};
     together(world_, [&] {
       if (world_.is_root()) {
-        code[0] = static_cast<std::int64_t>(conclude(schedule));
+        code[0] = static_cast<std::int64_t>(conclude(schedule, stopped[0] != 0));
         // mpirun's own exit code is not always its ranks': launchers read this one.
         write_json(store_.folder() / "outcome.json", {{"exit_code", code[0]}});
       }
@@ -162,7 +164,7 @@ class ExperimentRun {
     return static_cast<ExitCode>(code[0]);
   }
 
-  ExitCode conclude(const Schedule& schedule) {
+  ExitCode conclude(const Schedule& schedule, bool stopped) {
     const TrialStates states = store_.states();
     const auto blocked = schedule.blocked(states);
     std::map<TrialState, std::size_t> count;
@@ -171,7 +173,7 @@ class ExperimentRun {
     }
     log::print(status_text(store_.folder()));
     const bool all_done = count[TrialState::kDone] == experiment_.trials.size();
-    if (!all_done && store_.stop_requested()) {
+    if (!all_done && stopped) {
       log::info("stopped on request: the same command continues");
       return ExitCode::kResumable;
     }

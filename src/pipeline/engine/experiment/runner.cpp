@@ -73,7 +73,7 @@ GroupRunner::Decision GroupRunner::decide(Communicator& group) {
     if (group.is_root()) {
       const bool asked = stop[0] != 0 || store_.stop_requested();
       if (asked) {
-        store_.request_stop();
+        store_.request_stop(StopSignal::by_usr2());
       }
       decision = asked ? Decision{.action = "stop", .id = ""} : claim();
     }

@@ -6,7 +6,9 @@
 #include "experiment/phantom_stage.h"
 #include "hepar/pipeline/evaluate.h"
 #include "hepar/pipeline/plan_command.h"
+#include "hepar/pipeline/postprocess.h"
 #include "hepar/pipeline/predict_command.h"
+#include "hepar/pipeline/pseudo_label_command.h"
 #include "hepar/pipeline/run_command.h"
 #include "hepar/pipeline/train_command.h"
 #include "hepar/prep/convert.h"
@@ -59,6 +61,11 @@ ExitCode run_predict(PredictConfig& config, Communicator& group) {
   return ExitCode::kDone;
 }
 
+ExitCode run_pseudo_label(PseudoLabelConfig& config, Communicator& group) {
+  run_pseudo_label_command(config, false, group);
+  return ExitCode::kDone;
+}
+
 EngineStage phantom_stage() {
   EngineStage stage = on_root<PhantomStageConfig>("phantom", run_phantom_stage);
   stage.fresh = true;
@@ -83,7 +90,11 @@ const std::vector<EngineStage>& engine_stages() {
       on_ranks<PrepareConfig>("prepare", run_prepare),
       on_ranks<TrainConfig>("train", run_train, {.results = {"model"}}),
       on_ranks<PredictConfig>("predict", run_predict),
+      on_ranks<PseudoLabelConfig>("pseudo-label", run_pseudo_label),
       masks_stage(),
+      on_root<PostprocessConfig>(
+          "postprocess", [](const PostprocessConfig& config) { postprocess(config, false); },
+          {.name = "postprocessing.json"}),
       on_root<EvaluateConfig>("evaluate",
                               [](const EvaluateConfig& config) { evaluate(config, false); },
                               {.name = "scores.json"}),

@@ -13,6 +13,7 @@ constexpr const char* kTrialsFile = "trials.json";
 constexpr const char* kOutcomeFile = "outcome.json";
 constexpr const char* kDeathsFile = "deaths";
 constexpr const char* kStopFile = "stop";
+constexpr const char* kAnnounced = "announced\n";
 constexpr int kDeathsAllowed = 1;
 
 void create_file(const fs::path& path) {
@@ -96,14 +97,15 @@ void TrialStore::plan(const Experiment& experiment, bool retry_failed) const {
 
 std::vector<std::string> TrialStore::recover() const {
   std::vector<std::string> lines;
-  const bool was_asked_to_stop = stop_requested();
+  const fs::path stop = folder_ / kStopFile;
+  const bool announced = fs::exists(stop) && read_text(stop) == kAnnounced;
   for (const auto& [id, state] : states()) {
     if (state != TrialState::kRunning) {
       continue;
     }
-    if (was_asked_to_stop) {
+    if (announced) {
       (void)move(id, TrialState::kRunning, TrialState::kPlanned);
-      lines.push_back(id + ": was running when a stop was asked for; it is continued");
+      lines.push_back(id + ": was running when a stop was announced; it is continued");
       continue;
     }
     const int died = deaths(id) + 1;
@@ -119,11 +121,15 @@ std::vector<std::string> TrialStore::recover() const {
       lines.push_back(id + ": died while it ran; it runs again alone, after the others");
     }
   }
-  fs::remove(folder_ / kStopFile);
+  fs::remove(stop);
   return lines;
 }
 
-void TrialStore::request_stop() const { create_file(folder_ / kStopFile); }
+void TrialStore::request_stop(bool announced) const {
+  if (announced || !stop_requested()) {
+    write_atomically(folder_ / kStopFile, std::string(announced ? kAnnounced : "stop\n"));
+  }
+}
 
 bool TrialStore::stop_requested() const { return fs::exists(folder_ / kStopFile); }
 
