@@ -30,7 +30,7 @@ equal "cases scored" 2 "$(grep -c '"id"' "$work/scores.json")"
 grep -A1 '"dsc"' "$work/scores.json" | head -n 4
 
 # The masks say something: not empty, and not everything.
-for mask in "$work"/masks/*; do
+for mask in "$work"/masks/*.nii.gz; do
   line=$(hepar inspect "$mask" --json)
   check "labels of $(basename "$mask")" grep -q '"min":0.0,"max":1.0' <<<"$line"
 done
@@ -39,8 +39,8 @@ done
 # shellcheck disable=SC2317
 same_masks() {
   local mask
-  for mask in "$work"/masks/*; do cmp "$mask" "$1/$(basename "$mask")" || return 1; done
-  [ "$(find "$1" -type f | wc -l)" = 2 ]
+  for mask in "$work"/masks/*.nii.gz; do cmp "$mask" "$1/$(basename "$mask")" || return 1; done
+  [ "$(find "$1" -name "*.nii.gz" | wc -l)" = 2 ]
 }
 
 check "predict on 2 ranks" on_ranks 2 predict --threads 1 --model "$work/run" --in "$work/in" --out "$work/on_2"
@@ -56,10 +56,10 @@ check "predict with a model twice" hepar predict --threads 1 --model "$work/run,
 check "the mean of equal models is the model" same_masks "$work/twice"
 
 # Predicted again: what is there stays; what is missing is made.
-first=$(find "$work/masks" -type f | sort | head -n 1)
+first=$(find "$work/masks" -name "*.nii.gz" | sort | head -n 1)
 cp "$first" "$work/kept"
 rm "$first"
-last=$(find "$work/masks" -type f | sort | tail -n 1)
+last=$(find "$work/masks" -name "*.nii.gz" | sort | tail -n 1)
 stamp=$(stat -c %y "$last")
 check "predict again" hepar predict --threads 1 --model "$work/run" --in "$work/in" --out "$work/masks"
 check "the missing mask is made" cmp "$first" "$work/kept"
