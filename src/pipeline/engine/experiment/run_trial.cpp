@@ -24,13 +24,27 @@ struct Configured {
   std::shared_ptr<void> config;
 };
 
+/// Texts of a value with those that name something in the file system made absolute.
+Json with_absolute_paths(const Json& value) {
+  if (value.is_array()) {
+    Json items = Json::array();
+    for (const Json& item : value) {
+      items.push_back(with_absolute_paths(item));
+    }
+    return items;
+  }
+  const auto text = value.get<std::string>();
+  const bool path = text.find('/') != std::string::npos && fs::exists(text);
+  return path ? Json(fs::absolute(text).lexically_normal().string()) : value;
+}
+
 void configure(const Trial& trial, const Experiment& experiment, const TrialStore& store,
                Configured& configured) {
   configured.config = engine_stage(trial.command).kind.declare(configured.schema);
   for (const auto& [key, value] : trial.config.items()) {
-    const Json resolved = replace_tokens(value, [&](const std::string& id) {
-      return fs::absolute(store.output(experiment.trial(id))).string();
-    });
+    // Absolute: the trial's command can then be typed anywhere.
+    const Json resolved = with_absolute_paths(replace_tokens(
+        value, [&](const std::string& id) { return store.output(experiment.trial(id)).string(); }));
     const std::string problem =
         apply({key, resolved, "trial " + trial.id}, trial.command, configured.schema);
     require<ConfigError>(problem.empty(), problem);
