@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "dicom_guard.h"
+#include "dicom_structure.h"
 #include "dicom_tags.h"
 #include "hepar/core/error.h"
 
@@ -231,14 +232,16 @@ FileHeader parse(const gdcm::File& file, const std::filesystem::path& path) {
 
 FileHeader read_header(const std::filesystem::path& path) {
   silence_gdcm();
-  require_dicom_file(path);
+  const Structure structure = check_structure(path);
   try {
     gdcm::Reader reader;
     reader.SetFileName(path.c_str());
     require<DataError>(
         reader.ReadUpToTag(kPixelData),
         path.string() + ": wanted a DICOM file, found something else or a damaged one");
-    return parse(reader.GetFile(), path);
+    FileHeader header = parse(reader.GetFile(), path);
+    header.pixel_bytes = structure.pixel_bytes;
+    return header;
   } catch (const Error&) {
     throw;
   } catch (const std::exception& e) {
@@ -257,9 +260,9 @@ void read_pixels(const FileHeader& header, std::span<std::byte> out) {
                                           "that cannot be decoded");
     const gdcm::Image& image = reader.GetImage();
     const gdcm::TransferSyntax& syntax = reader.GetFile().GetHeader().GetDataSetTransferSyntax();
-    if (!is_packed(syntax)) {
-      require_whole_pixels(header.path, out.size() + out.size() % 2);
-    }
+    require<DataError>(is_packed(syntax) || header.pixel_bytes >= out.size(),
+                       where + ": wanted " + std::to_string(out.size()) +
+                           " bytes of pixels, found " + std::to_string(header.pixel_bytes));
     require_same_sign(image.GetDataElement(), is_signed(header.type), where);
     const gdcm::PixelFormat& format = image.GetPixelFormat();
     const VoxelType type =

@@ -31,6 +31,7 @@ struct FileHeader {
   std::string series;  ///< SeriesInstanceUID
   std::int64_t rows = 0, columns = 0;
   VoxelType type = VoxelType::kUint16;
+  std::size_t pixel_bytes = 0;  ///< declared in the file; 0 where they are compressed
   std::vector<Plane> planes;
   std::vector<std::string> notes;
 };

@@ -209,6 +209,28 @@ TEST_F(Dicom, WhatIsNoImageIsNamed) {
   expect_refused(folder_.path() / "nowhere", {"nowhere", "found nothing"});
 }
 
+TEST_F(Dicom, EveryTruncationAndEveryChangedByteEndsInAnErrorOrAnImage) {
+  const StoredImage image = volume();
+  const fs::path file = folder_.path() / "enhanced.dcm";
+  test::write_enhanced_dicom(file, image, {0, 1, 2, 3, 4});
+  const std::vector<std::byte> whole = read_bytes(file);
+  const std::span<const std::byte> bytes(whole);
+  for (std::size_t length = 100; length < whole.size(); length += 17) {
+    write_atomically(file, bytes.first(length));
+    expect_refused(file, {"enhanced.dcm"});
+  }
+  for (std::size_t at = 132; at < whole.size(); at += 23) {
+    std::vector<std::byte> changed = whole;
+    changed[at] ^= std::byte{0x21};
+    write_atomically(file, std::span<const std::byte>(changed));
+    try {
+      EXPECT_LE(read_dicom(file).voxels.size(), whole.size());
+    } catch (const DataError& e) {
+      EXPECT_NE(std::string(e.what()).find("enhanced.dcm"), std::string::npos) << e.what();
+    }
+  }
+}
+
 TEST_F(Dicom, ColourAndPackedPixelsAreRefused) {
   const fs::path path = write("a", volume());
   edit_dicom(path / "s0.dcm", {{0x0028, 0x0004, "PALETTE COLOR"}});
