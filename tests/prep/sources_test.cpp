@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "hepar/io/manifest.h"
 #include "hepar/prep/convert.h"
@@ -166,6 +167,41 @@ TEST_F(Sources, LiqaInfoListsACaseWithoutFolder) {
   write_file(in_ / "LiQA_val/info.csv", "Case,Vendor,Missing Modality\n0009-A,A,\n");
 
   EXPECT_TRUE(contains(refused("liqa", in_), "0009-A"));
+}
+
+TEST_F(Sources, LiqaReadsATrailingAxisOfOneAndRefusesNan) {
+  const fs::path folder = in_ / "LiQA_training_data/Vendor_A/0001-A-S1";
+  write_image(folder / "GED4.nii", small_image(1));
+  std::string bytes = read_text(folder / "GED4.nii");
+  bytes[40] = 4;  // dim[0]: four axes, the last one of 1 (dim[4])
+  bytes[48] = 1;
+  write_file(folder / "GED4.nii", bytes);
+  const Manifest manifest = converted("liqa", in_);
+  EXPECT_EQ(manifest.cases.at(0).sequences.at(0).grid.size, (SizeVox{6, 5, 7}));
+  EXPECT_FALSE(manifest.cases[0].sequences[0].notes.empty());
+
+  Image<float> broken{small_image(2).grid, std::vector<float>(210, 1.0f)};
+  write_image(folder / "T1.nii.gz", from_float(broken));
+  EXPECT_EQ(converted("liqa", in_).cases.at(0).sequences.size(), 2u);
+  broken.voxels[17] = std::numeric_limits<float>::quiet_NaN();
+  write_image(folder / "T1.nii.gz", from_float(broken));
+  EXPECT_TRUE(contains(refused("liqa", in_), "T1.nii.gz: voxel"));
+}
+
+TEST_F(Sources, LiqaNumbersMayRepeatAcrossVendors) {
+  write_image(in_ / "Vendor_A/1053-A-S3/GED4.nii.gz", small_image(1));
+  write_image(in_ / "Vendor_B2/1053-B2-S3/GED4.nii.gz", small_image(2));
+  EXPECT_EQ(converted("liqa", in_).cases.size(), 2u);
+
+  write_image(in_ / "copy/Vendor_A/1053-A-S3/GED4.nii.gz", small_image(3));
+  EXPECT_TRUE(contains(refused("liqa", in_), "two cases have the id '1053-A-S3'"));
+  fs::remove_all(in_ / "copy");
+  write_image(in_ / "LiQA_val/Data/Vendor_A/0009-A/GED4.nii.gz", small_image(2));
+  const std::string text = refused("liqa", in_);  // one image in two splits
+  EXPECT_TRUE(contains(text, "0009-A") && contains(text, "1053-B2-S3") && contains(text, "(val)"))
+      << text;
+  config_.allow_equal = {"0009-A", "1053-B2-S3"};
+  EXPECT_EQ(converted("liqa", in_).cases.size(), 3u);
 }
 
 TEST_F(Sources, NnunetChannelsAreSequencesOfOneCase) {
