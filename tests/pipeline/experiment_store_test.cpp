@@ -53,7 +53,7 @@ TEST_F(Store, ATrialLeftRunningIsSuspectAndFailsAtTheSecondDeath) {
 
   ASSERT_TRUE(store_.move(trial("set").id, TrialState::kSuspect, TrialState::kRunning));
   (void)store_.recover();
-  EXPECT_EQ(state(trial("set")), TrialState::kFailed);
+  ASSERT_EQ(state(trial("set")), TrialState::kFailed);
   EXPECT_NE(store_.outcome(trial("set").id)->message.find("died twice"), std::string::npos);
 }
 
