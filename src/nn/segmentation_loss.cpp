@@ -14,7 +14,7 @@ constexpr double kSmallestDenominator = 1e-8;  // nnU-Net's clamp of the Dice de
 
 /// Where the sums of one level stand in Terms::sums and its tensors in Terms::graph.
 struct Layout {
-  std::size_t foreground;  ///< classes without background
+  std::size_t foreground;  ///< classes without background, or regions
   bool batch_dice;
 
   // sums: CE numerator, CE denominator, then
@@ -25,7 +25,9 @@ struct Layout {
 };
 
 Layout layout_of(const SegmentationLoss::Options& options) {
-  return {static_cast<std::size_t>(options.classes - 1), options.batch_dice};
+  const std::size_t regions = options.regions.size();
+  return {regions > 0 ? regions : static_cast<std::size_t>(options.classes - 1),
+          options.batch_dice};
 }
 
 /// Soft Dice of one class from its sums, and its derivatives by them.
@@ -74,7 +76,7 @@ void append(std::vector<double>& sums, const at::Tensor& values) {
 }
 
 void check_shapes(const std::vector<at::Tensor>& logits, const at::Tensor& labels,
-                  const SegmentationLoss::Options& options) {
+                  const SegmentationLoss::Options& options, std::int64_t outputs) {
   require<ShapeError>(logits.size() == options.level_weights.size(),
                       "segmentation loss: wanted logits of " +
                           std::to_string(options.level_weights.size()) + " levels, found " +
@@ -84,9 +86,9 @@ void check_shapes(const std::vector<at::Tensor>& logits, const at::Tensor& label
                           c10::str(labels.sizes(), " ", labels.scalar_type()));
   for (const at::Tensor& level : logits) {
     require<ShapeError>(
-        level.dim() == 5 && level.size(0) == labels.size(0) && level.size(1) == options.classes,
+        level.dim() == 5 && level.size(0) == labels.size(0) && level.size(1) == outputs,
         "segmentation loss: wanted logits [" + std::to_string(labels.size(0)) + ", " +
-            std::to_string(options.classes) + ", z, y, x], found " + c10::str(level.sizes()));
+            std::to_string(outputs) + ", z, y, x], found " + c10::str(level.sizes()));
   }
 }
 
@@ -124,16 +126,17 @@ SegmentationLoss::SegmentationLoss(Options options) : options_(std::move(options
   require<ConfigError>(
       options_.classes >= 2,
       "segmentation loss: wanted at least 2 classes, found " + std::to_string(options_.classes));
-  require<ConfigError>(weights == 0 || weights == static_cast<std::size_t>(options_.classes),
-                       "class_weights: wanted " + std::to_string(options_.classes) +
-                           " values, one a class, found " + std::to_string(weights));
+  require<ConfigError>(weights == 0 || weights == static_cast<std::size_t>(outputs()),
+                       "class_weights: wanted " + std::to_string(outputs()) + " values, one a " +
+                           (options_.regions.empty() ? "class" : "region") + ", found " +
+                           std::to_string(weights));
   require<ConfigError>(!options_.level_weights.empty(),
                        "segmentation loss: wanted a weight for each level, found none");
 }
 
 SegmentationLoss::Terms SegmentationLoss::forward(const std::vector<at::Tensor>& logits,
                                                   const at::Tensor& labels) const {
-  check_shapes(logits, labels, options_);
+  check_shapes(logits, labels, options_, outputs());
   check_labels(labels, options_);
   Terms terms;
   for (std::size_t level = 0; level < logits.size(); ++level) {
@@ -145,38 +148,76 @@ SegmentationLoss::Terms SegmentationLoss::forward(const std::vector<at::Tensor>&
   return terms;
 }
 
-void SegmentationLoss::add_level(Terms& terms, const at::Tensor& logits,
-                                 const at::Tensor& labels) const {
+std::int64_t SegmentationLoss::outputs() const {
+  return options_.regions.empty() ? options_.classes
+                                  : static_cast<std::int64_t>(options_.regions.size());
+}
+
+/// What one level gives: the cross-entropy's numerator and denominator, and what Dice is made of,
+/// [n, classes without background, or regions].
+struct SegmentationLoss::LevelSums {
+  at::Tensor nll, weight;
+  at::Tensor overlap, prediction, size;
+};
+
+SegmentationLoss::LevelSums SegmentationLoss::class_sums(const at::Tensor& logits,
+                                                         const at::Tensor& labels) const {
   const at::Tensor log_p = at::log_softmax(logits.to(at::kFloat), 1);
   const at::Tensor reference = one_hot(labels, log_p);
   const at::Tensor per_class = voxel_sums(reference);
-
   at::Tensor weights = at::ones({options_.classes}, per_class.options());
   if (!options_.config.class_weights.empty()) {
     weights = at::tensor(options_.config.class_weights, per_class.options());
   }
-  const at::Tensor nll = -(voxel_sums(log_p * reference) * weights).sum();
-  terms.graph.push_back(nll);
-  append(terms.sums, nll);
-  append(terms.sums, (per_class * weights).sum());
-
   const at::Tensor counted = labels.ne(options_.ignore_label).unsqueeze(1).to(log_p.scalar_type());
   const at::Tensor p = log_p.exp().narrow(1, 1, options_.classes - 1);
   const at::Tensor g = reference.narrow(1, 1, options_.classes - 1);
-  const at::Tensor overlap = voxel_sums(p * g);
-  const at::Tensor prediction = voxel_sums(p * counted);
-  const at::Tensor size = per_class.narrow(1, 1, options_.classes - 1);
+  return {.nll = -(voxel_sums(log_p * reference) * weights).sum(),
+          .weight = (per_class * weights).sum(),
+          .overlap = voxel_sums(p * g),
+          .prediction = voxel_sums(p * counted),
+          .size = per_class.narrow(1, 1, options_.classes - 1)};
+}
+
+SegmentationLoss::LevelSums SegmentationLoss::region_sums(const at::Tensor& logits,
+                                                          const at::Tensor& labels) const {
+  const at::Tensor x = logits.to(at::kFloat);
+  const at::Tensor g = region_targets(labels, options_.regions, x);
+  const at::Tensor counted = labels.ne(options_.ignore_label).unsqueeze(1).to(x.scalar_type());
+  const at::Tensor voxels = voxel_sums(counted);  // [n, 1]
+  at::Tensor weights = at::ones({outputs()}, voxels.options());
+  if (!options_.config.class_weights.empty()) {
+    weights = at::tensor(options_.config.class_weights, voxels.options());
+  }
+  // −g·log p − (1 − g)·log(1 − p) without overflow, and smooth at 0
+  const at::Tensor bce = x * (1 - g) - at::log_sigmoid(x);
+  const at::Tensor p = at::sigmoid(x);
+  return {.nll = (voxel_sums(bce * counted) * weights).sum(),
+          .weight = (voxels * weights).sum(),
+          .overlap = voxel_sums(p * g),
+          .prediction = voxel_sums(p * counted),
+          .size = voxel_sums(g)};
+}
+
+void SegmentationLoss::add_level(Terms& terms, const at::Tensor& logits,
+                                 const at::Tensor& labels) const {
+  const LevelSums level =
+      options_.regions.empty() ? class_sums(logits, labels) : region_sums(logits, labels);
+  terms.graph.push_back(level.nll);
+  append(terms.sums, level.nll);
+  append(terms.sums, level.weight);
   if (options_.batch_dice) {
-    for (const at::Tensor& sums : {overlap.sum(0), prediction.sum(0), size.sum(0)}) {
+    for (const at::Tensor& sums :
+         {level.overlap.sum(0), level.prediction.sum(0), level.size.sum(0)}) {
       append(terms.sums, sums);
     }
-    terms.graph.push_back(overlap.sum(0));
-    terms.graph.push_back(prediction.sum(0));
+    terms.graph.push_back(level.overlap.sum(0));
+    terms.graph.push_back(level.prediction.sum(0));
     return;
   }
   const double smooth = options_.config.dice_smooth;
-  const at::Tensor dice =
-      (2 * overlap + smooth) / (size + prediction + smooth).clamp_min(kSmallestDenominator);
+  const at::Tensor dice = (2 * level.overlap + smooth) /
+                          (level.size + level.prediction + smooth).clamp_min(kSmallestDenominator);
   terms.graph.push_back(dice.sum());
   append(terms.sums, terms.graph.back());
   terms.sums.push_back(static_cast<double>(dice.numel()));

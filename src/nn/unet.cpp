@@ -161,7 +161,7 @@ void check(const UNetOptions& options) {
   want(options.architecture == "plain" || options.architecture == "resenc",
        "architecture plain or resenc, found '" + options.architecture + "'");
   want(stages >= 2, "at least 2 stages, found " + std::to_string(stages));
-  want(options.in_channels >= 1 && options.classes >= 2, "at least 1 channel and 2 classes");
+  want(options.in_channels >= 1 && options.classes >= 1, "at least 1 channel and 1 output");
   const auto length = [&](std::size_t found, std::size_t wanted, const char* name) {
     want(found == wanted,
          std::to_string(wanted) + " entries in " + name + ", found " + std::to_string(found));

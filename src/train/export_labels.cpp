@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "hepar/core/error.h"
@@ -116,11 +117,35 @@ class TopClass {
   std::vector<float> best_, sum_;
 };
 
+/// Regions of a plane, one after another, and how certain the least certain one is.
+class RegionPlane {
+ public:
+  explicit RegionPlane(std::size_t voxels)
+      : least_(voxels, std::numeric_limits<float>::infinity()) {}
+
+  void add(const std::vector<float>& plane, const Region& region, std::int16_t* out) {
+    for (std::size_t i = 0; i < plane.size(); ++i) {
+      least_[i] = std::min(least_[i], std::abs(plane[i]));
+      if (plane[i] > 0) {
+        out[i] = static_cast<std::int16_t>(region.writes);
+      }
+    }
+  }
+
+  void probabilities(float* out) const {
+    std::transform(least_.begin(), least_.end(), out,
+                   [](float logit) { return 1 / (1 + std::exp(-logit)); });
+  }
+
+ private:
+  std::vector<float> least_;
+};
+
 }  // namespace
 
 std::vector<std::int16_t> export_labels(const at::Tensor& logits, SizeVox cropped,
                                         std::optional<int> separate_axis, int threads,
-                                        std::vector<float>* confidence) {
+                                        const ExportExtras& extras) {
   require<ShapeError>(
       logits.dim() == 4 && logits.scalar_type() == at::kFloat && logits.is_contiguous(),
       "export_labels: wanted contiguous float logits [classes, z, y, x]");
@@ -131,20 +156,27 @@ std::vector<std::int16_t> export_labels(const at::Tensor& logits, SizeVox croppe
   const auto* data = logits.const_data_ptr<float>();
   const std::int64_t classes = logits.size(0), plane_voxels = cropped.y * cropped.x;
   std::vector<std::int16_t> labels(static_cast<std::size_t>(count(cropped)));
+  std::vector<float>* confidence = extras.confidence;
   if (confidence != nullptr) {
     confidence->resize(labels.size());
   }
   parallel_for(cropped.z, threads, [&](std::int64_t z) {
     PlaneResampler resampler(from, cropped, axes);
     TopClass top(static_cast<std::size_t>(plane_voxels), confidence != nullptr);
+    RegionPlane regions(static_cast<std::size_t>(plane_voxels));
     std::vector<float> plane(static_cast<std::size_t>(plane_voxels));
     std::int16_t* out = labels.data() + z * plane_voxels;
     for (std::int64_t c = 0; c < classes; ++c) {
       resampler.resample(data + c * count(from), z, plane);
-      top.add(plane, static_cast<std::int16_t>(c), out);
+      if (extras.regions.empty()) {
+        top.add(plane, static_cast<std::int16_t>(c), out);
+      } else {
+        regions.add(plane, extras.regions[static_cast<std::size_t>(c)], out);
+      }
     }
     if (confidence != nullptr) {
-      top.probabilities(confidence->data() + z * plane_voxels);
+      float* sure = confidence->data() + z * plane_voxels;
+      extras.regions.empty() ? top.probabilities(sure) : regions.probabilities(sure);
     }
   });
   return labels;

@@ -5,6 +5,7 @@
 #include "hepar/core/hash.h"
 #include "hepar/core/json.h"
 #include "hepar/core/version.h"
+#include "hepar/nn/regions.h"
 
 namespace hepar {
 namespace {
@@ -19,6 +20,15 @@ NamedTensors named_parameters(const SegmentationNetwork& network) {
 
 }  // namespace
 
+std::shared_ptr<SegmentationNetwork> make_network(const Plan& plan,
+                                                  const std::vector<std::string>& regions,
+                                                  std::uint64_t seed) {
+  UNetOptions options = unet_options(plan);
+  const std::size_t outputs = parse_regions(regions, plan.classes).size();
+  options.classes = outputs > 0 ? static_cast<std::int64_t>(outputs) : options.classes;
+  return make_unet(options, seed);
+}
+
 void save_model(const std::filesystem::path& folder, const Model& model) {
   const fs::path temporary = folder.parent_path() / (".tmp-" + folder.filename().string());
   fs::remove_all(temporary);
@@ -30,6 +40,7 @@ void save_model(const std::filesystem::path& folder, const Model& model) {
             {"mirror_axes", model.mirror_axes},
             {"orientation", model.orientation},
             {"tool_version", version()},
+            {"regions", model.regions},
             {"held_out", Json::array()}};
   for (const CaseIdentity& item : model.held_out) {
     json["held_out"].push_back(to_json(item));
@@ -66,7 +77,10 @@ Model load_model(const std::filesystem::path& folder) {
     }
   }
   model.lineage = read_lineage(folder).value_or(Lineage{});
-  model.network = make_unet(unet_options(model.plan), 0);
+  if (json.contains("regions")) {
+    model.regions = json_get<std::vector<std::string>>(json, "regions", file.string());
+  }
+  model.network = make_network(model.plan, model.regions, 0);
   const fs::path weights = folder / "weights.safetensors";
   model.weights_hash = to_hex(xxh64_of_file(weights.string()));
   copy_tensors(read_tensors(weights), named_parameters(*model.network), weights.string());

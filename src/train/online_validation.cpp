@@ -6,6 +6,7 @@
 
 #include "hepar/data/augmentation.h"
 #include "hepar/data/patch_sampler.h"
+#include "hepar/nn/regions.h"
 
 namespace hepar {
 namespace {
@@ -28,9 +29,10 @@ at::Tensor image_tensor(Patch& patch) {
 }
 
 /// Adds this patch's true positives, false positives and false negatives of each foreground class.
-void add_counts(const at::Tensor& logits, const std::vector<std::int16_t>& labels,
-                std::int64_t ignore_label, std::vector<double>& counts) {
-  const at::Tensor predicted = at::argmax(logits, 1).to(at::kCPU).contiguous();
+void add_counts(const at::Tensor& logits, const std::vector<Region>& regions,
+                const std::vector<std::int16_t>& labels, std::int64_t ignore_label,
+                std::vector<double>& counts) {
+  const at::Tensor predicted = decode_labels(logits, regions).to(at::kCPU).contiguous();
   const auto* guess = predicted.const_data_ptr<std::int64_t>();
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::int64_t truth = labels[i];
@@ -61,12 +63,13 @@ std::vector<double> online_validation(SegmentationNetwork& network, const Valida
                               .ignore_label = static_cast<int>(task.ignore_label)});
   const at::NoGradGuard no_grad;
   network.eval();
+  const std::vector<Region> regions = parse_regions(task.config.data.regions, task.plan.classes);
   const auto classes = task.plan.classes.size();
   std::vector<double> counts(3 * classes, 0.0);
   for (std::int64_t slot = communicator.rank(); slot < patches; slot += communicator.size()) {
     Patch patch = load_patch(task, sampler.at(0, slot));
     const at::Device device = network.parameters().front().device();
-    add_counts(network.forward(image_tensor(patch).to(device)).front(), patch.labels,
+    add_counts(network.forward(image_tensor(patch).to(device)).front(), regions, patch.labels,
                task.ignore_label, counts);
   }
   network.train();

@@ -11,11 +11,12 @@ Json Origin::to_json() const {
   return {{"weights_xxh64", weights}, {"lineage", lineage.to_json()}};
 }
 
-Origin start_from(const InitConfig& config, const Plan& plan, const NamedTensors& parameters) {
+Origin start_from(const InitConfig& config, const TransferTarget& target,
+                  const NamedTensors& parameters) {
   if (config.from.empty()) {
     return {};
   }
-  const TransferReport report = transfer_weights(config, plan, parameters);
+  const TransferReport report = transfer_weights(config, target, parameters);
   log::info(report.summary());
   return {.weights = report.weights, .lineage = report.lineage, .report = report.to_json()};
 }

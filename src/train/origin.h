@@ -17,7 +17,8 @@ struct Origin {
 };
 
 /// Applies config.from, if any, to the fresh weights in `parameters` and logs what was done.
-Origin start_from(const InitConfig& config, const Plan& plan, const NamedTensors& parameters);
+Origin start_from(const InitConfig& config, const TransferTarget& target,
+                  const NamedTensors& parameters);
 
 /// The origin of a continued run, as its checkpoint's state tells. Throws ConfigError when
 /// config.from now means other weights; a source that is gone is no problem.

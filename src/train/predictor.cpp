@@ -27,8 +27,9 @@ at::Tensor to_tensor(const PreparedImage& prepared) {
   return image;
 }
 
-std::int64_t class_count(const Plan& plan) {
-  return static_cast<std::int64_t>(plan.classes.size());
+std::int64_t output_count(const Model& model) {
+  return static_cast<std::int64_t>(model.regions.empty() ? model.plan.classes.size()
+                                                         : model.regions.size());
 }
 
 at::Tensor mean_logits(const at::Tensor& image, const std::vector<Model>& models,
@@ -44,7 +45,7 @@ at::Tensor mean_logits(const at::Tensor& image, const std::vector<Model>& models
       window.mirror_axes = model.mirror_axes;
     }
     const at::Tensor logits = sliding_window(
-        image, class_count(model.plan),
+        image, output_count(model),
         [&](const at::Tensor& tiles) { return model.network->forward(tiles).front(); }, window);
     if (logits.defined()) {
       sum = sum.defined() ? sum.add_(logits) : logits;
@@ -112,6 +113,7 @@ NetworkInput prepare_input(const std::vector<Image<float>>& channels, const Mode
   const PreparedImage prepared = preprocess(turned, nullptr, rule_of(plan), threads, where);
   input.geometry = prepared.geometry;
   input.image = to_tensor(prepared);
+  input.regions = parse_regions(model.regions, plan.classes);
   input.separate_axis = separate_axis(plan.spacing_mm, transposed_spacing(prepared.geometry));
   return input;
 }
@@ -130,7 +132,7 @@ Prediction finish_prediction(const NetworkInput& input, const at::Tensor& logits
   const bool judged = with_confidence || options.ignore_below > 0;
   std::vector<std::int16_t> cropped =
       export_labels(logits, input.geometry.crop.size, input.separate_axis, options.threads,
-                    judged ? &confidence : nullptr);
+                    {.confidence = judged ? &confidence : nullptr, .regions = input.regions});
   if (judged) {
     judge(cropped, confidence, options, answer);
   }

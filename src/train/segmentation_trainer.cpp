@@ -107,7 +107,7 @@ class SegmentationTraining {
         store_(out_, config_.train.keep_checkpoints) {
     at::set_num_threads(static_cast<int>(config_.run.threads));
     device_ = choose_device(config_.device, communicator);
-    network_ = make_unet(unet_options(plan_), config_.seed);
+    network_ = make_network(plan_, config_.data.regions, config_.seed);
     network_->to(device_);
     network_->train();
     parameters_ = parameters_of(*network_);
@@ -132,7 +132,8 @@ class SegmentationTraining {
             .classes = static_cast<std::int64_t>(plan_.classes.size()),
             .batch_dice = plan_.batch_dice,
             .level_weights = deep_supervision_weights(levels),
-            .ignore_label = data_.ignore_label()};
+            .ignore_label = data_.ignore_label(),
+            .regions = parse_regions(config_.data.regions, plan_.classes)};
   }
 
   [[nodiscard]] RunSettings settings() {
@@ -167,7 +168,7 @@ class SegmentationTraining {
       if (const std::optional<Checkpoint> found = store_.load_latest()) {
         load(*found);
       } else {
-        origin_ = start_from(config_.init, plan_, parameters_);
+        origin_ = start_from(config_.init, {plan_, config_.data.regions}, parameters_);
       }
     });
     together(communicator_, [&] {
@@ -354,7 +355,8 @@ class SegmentationTraining {
                                 .orientation = "canonical",
                                 .network = network_,
                                 .lineage = lineage(),
-                                .held_out = data_.held_out()});
+                                .held_out = data_.held_out(),
+                                .regions = config_.data.regions});
   }
 
   [[nodiscard]] Lineage lineage() const {

@@ -15,6 +15,9 @@ void DataConfig::declare(ConfigSchema& schema) {
   schema.add("folds", folds, "Number of folds, by patient, stratified by domain", Range{.low = 2});
   schema.add("split", splits, "Splits of the sets that may be trained on");
   schema.add("label", label, "Kinds of mask to train on: manual, pseudo");
+  schema.add("regions", regions,
+             "Sums of classes with a sigmoid output each (liver+lesion, lesion), later over "
+             "earlier; empty: one class a voxel");
   schema.add("splits", splits_file,
              "splits_final.json with the folds: read, or written where it is missing", {},
              Effect::kNone);

@@ -39,10 +39,15 @@ at::Tensor inflate(const at::Tensor& weight, std::int64_t channels) {
 }
 
 /// What keeps a head from being copied; empty when nothing does.
-std::string head_reset_reason(const InitConfig& config, const Plan& source, const Plan& target) {
-  if (source.classes != target.classes) {
-    return "classes differ: there " + join(source.classes, ", ") + ", here " +
-           join(target.classes, ", ");
+std::string head_reset_reason(const InitConfig& config, const TransferTarget& source,
+                              const TransferTarget& target) {
+  if (source.plan.classes != target.plan.classes) {
+    return "classes differ: there " + join(source.plan.classes, ", ") + ", here " +
+           join(target.plan.classes, ", ");
+  }
+  if (source.regions != target.regions) {
+    return "regions differ: there " + join(source.regions, ", ") + ", here " +
+           join(target.regions, ", ");
   }
   return config.heads == "reset" ? "init.heads: reset" : "";
 }
@@ -100,7 +105,7 @@ std::filesystem::path model_folder_of(const std::string& run_or_model) {
   return fs::is_directory(inside) ? inside : fs::path(run_or_model);
 }
 
-TransferReport transfer_weights(const InitConfig& config, const Plan& plan,
+TransferReport transfer_weights(const InitConfig& config, const TransferTarget& target,
                                 const NamedTensors& parameters) {
   const fs::path folder = model_folder_of(config.from);
   const fs::path weights = folder / "weights.safetensors";
@@ -112,9 +117,11 @@ TransferReport transfer_weights(const InitConfig& config, const Plan& plan,
                         .layers = {},
                         .unused = {},
                         .lineage = read_lineage(folder).value_or(Lineage{})};
-  const std::string reset = head_reset_reason(config, source_plan, plan);
+  const Json model = read_json(folder / "model.json");
+  const auto regions = model.value("regions", std::vector<std::string>{});
+  const std::string reset = head_reset_reason(config, {source_plan, regions}, target);
   const at::NoGradGuard no_grad;
-  for (const auto& [name, target] : parameters) {
+  for (const auto& [name, parameter] : parameters) {
     const auto found = source.find(name);
     const bool head = name.find(kHead) != std::string::npos;
     if (head && !reset.empty()) {
@@ -122,7 +129,7 @@ TransferReport transfer_weights(const InitConfig& config, const Plan& plan,
     } else if (found == source.end()) {
       report.layers.push_back({name, "new", "not in the source"});
     } else {
-      report.layers.push_back(transfer_layer(name, target, found->second));
+      report.layers.push_back(transfer_layer(name, parameter, found->second));
     }
     source.erase(name);
   }

@@ -164,6 +164,31 @@ TEST_F(Sources, SplitsAreWrittenAndRead) {
   EXPECT_TRUE(has(complaint(run), "'nobody' is in no set"));
 }
 
+TEST_F(Sources, RegionsHaveHeadsOfTheirOwn) {
+  TrainConfig run = config("regions", 3);
+  run.data.regions = {"ball"};
+  run.train.validate_every = 3;
+  run.train.validation_patches = 4;
+  const std::string wanted = alone(run);
+
+  EXPECT_EQ(train_segmentation(run, world).weights_hash, wanted);
+
+  const Model model = load_model(folder.path() / "regions/model");
+  EXPECT_EQ(model.regions, std::vector<std::string>{"ball"});
+  const at::Tensor logits = model.network->forward(at::zeros({1, 1, 16, 16, 16})).front();
+  EXPECT_EQ(logits.size(1), 1);
+  TrainConfig student = config("student", 1);
+  student.init.from = run.out;
+  student.init.heads = "keep";
+  train_segmentation(student, world);
+  world.barrier();
+  const Json report = read_json(folder.path() / "student/transfer.json");
+  EXPECT_TRUE(has(report["layers"].dump(), "regions differ"));
+  run.data.regions = {"cube"};
+  run.out = path("wrong");
+  EXPECT_TRUE(has(complaint(run), "found 'cube'"));
+}
+
 class Transfer : public Sources {
  protected:
   Transfer() {
@@ -235,11 +260,12 @@ TEST_F(Transfer, InflatesInputChannelsAndResetsOtherClasses) {
   for (const auto& item : network->named_parameters()) {
     parameters.emplace_back(item.key(), item.value());
   }
+  const std::vector<std::string> no_regions;
   InitConfig init;
   init.from = path("teacher");
   init.heads = "keep";
 
-  const TransferReport report = transfer_weights(init, plan, parameters);
+  const TransferReport report = transfer_weights(init, {plan, no_regions}, parameters);
 
   EXPECT_EQ(report.count("inflated"), 1U);
   EXPECT_EQ(report.count("reset"), 4U);
@@ -266,7 +292,7 @@ TEST_F(Transfer, InflatesInputChannelsAndResetsOtherClasses) {
   for (const auto& item : other->named_parameters()) {
     nothing.emplace_back(item.key(), item.value());
   }
-  EXPECT_THROW(transfer_weights(init, plan, nothing), ConfigError);
+  EXPECT_THROW(transfer_weights(init, {plan, no_regions}, nothing), ConfigError);
 }
 
 }  // namespace

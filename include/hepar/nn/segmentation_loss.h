@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <hepar/core/config.h>
+#include <hepar/nn/regions.h>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -34,6 +35,9 @@ class SegmentationLoss {
     std::vector<double>
         level_weights;  ///< deep supervision, full resolution first; 0 = level not computed
     std::int64_t ignore_label = -1;
+    /// One output each, with sigmoid: cross-entropy becomes the mean binary one over voxels and
+    /// regions, and Dice counts every region. Empty: one softmax over the classes.
+    std::vector<Region> regions = {};
   };
   explicit SegmentationLoss(Options options);
 
@@ -57,6 +61,10 @@ class SegmentationLoss {
   [[nodiscard]] Value value(const std::vector<double>& totals) const;
 
  private:
+  [[nodiscard]] std::int64_t outputs() const;
+  struct LevelSums;
+  [[nodiscard]] LevelSums class_sums(const at::Tensor& logits, const at::Tensor& labels) const;
+  [[nodiscard]] LevelSums region_sums(const at::Tensor& logits, const at::Tensor& labels) const;
   void add_level(Terms& terms, const at::Tensor& logits, const at::Tensor& labels) const;
   at::Tensor batch_dice_surrogate(const at::Tensor* graph, const double* totals) const;
 

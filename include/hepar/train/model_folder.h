@@ -18,8 +18,14 @@ struct Model {
   std::shared_ptr<SegmentationNetwork> network;
   Lineage lineage = {};                     ///< which cases it has learnt from
   std::vector<CaseIdentity> held_out = {};  ///< cases its fold kept from it
+  std::vector<std::string> regions = {};    ///< data.regions of its training
   std::string weights_hash = {};            ///< xxh64 of weights.safetensors; set by load_model()
 };
+
+/// The network of a plan; with `regions` one output each.
+std::shared_ptr<SegmentationNetwork> make_network(const Plan& plan,
+                                                  const std::vector<std::string>& regions,
+                                                  std::uint64_t seed);
 
 /// Writes the folder, lineage.json included, under a temporary name and renames it.
 void save_model(const std::filesystem::path& folder, const Model& model);

@@ -5,6 +5,7 @@
 #include <hepar/image/image.h>
 #include <hepar/image/orientation.h>
 #include <hepar/image/preprocess.h>
+#include <hepar/nn/regions.h>
 #include <hepar/train/model_folder.h>
 #include <hepar/train/sliding_window.h>
 #include <optional>
@@ -31,10 +32,15 @@ struct PredictOptions {
 /// Logits [classes, z, y, x] on the prepared grid -> the class of the largest logit on the cropped
 /// grid at the original spacing. Linear interpolation (nearest along the separate axis), slab by
 /// slab: besides the logits it holds one output plane per class and thread, whatever the size of
-/// the image. `confidence`, when not null, receives each voxel's top softmax probability.
+/// the image.
+struct ExportExtras {
+  std::vector<float>* confidence = nullptr;  ///< receives each voxel's top softmax probability;
+                                             ///< with regions that of the least certain one
+  std::vector<Region> regions = {};          ///< what the logits are of; empty: the classes
+};
 std::vector<std::int16_t> export_labels(const at::Tensor& logits, SizeVox cropped,
                                         std::optional<int> separate_axis, int threads,
-                                        std::vector<float>* confidence = nullptr);
+                                        const ExportExtras& extras = {});
 
 /// A case made ready for the network; plain work that a background thread may do.
 struct NetworkInput {
@@ -44,6 +50,7 @@ struct NetworkInput {
   PreparedGeometry geometry;
   at::Tensor image;  ///< [C, z, y, x] float
   std::optional<int> separate_axis;
+  std::vector<Region> regions;  ///< of the model
 };
 
 /// Turns, crops, normalises and resamples `channels` (any orientation; all on one grid). Throws

@@ -35,6 +35,9 @@ struct DataConfig {
   std::int64_t folds = 5;
   std::vector<std::string> splits{"train"};            ///< key `split`: splits trained on
   std::vector<std::string> label{"manual", "pseudo"};  ///< kinds of mask trained on
+  /// Sums of classes with a sigmoid output each ("liver+lesion", "lesion"): each writes its first
+  /// class, later ones over earlier. Empty: one class a voxel.
+  std::vector<std::string> regions;
   std::string splits_file;  ///< key `splits`: splits_final.json, read, or written where missing
   void declare(ConfigSchema& schema);
 };

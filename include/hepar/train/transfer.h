@@ -34,13 +34,19 @@ struct TransferReport {
 /// A run folder stands for the model inside it.
 std::filesystem::path model_folder_of(const std::string& run_or_model);
 
-/// Copies the weights of a saved model into `parameters` of a network with `plan`, by name and
+/// What the heads of a network mean.
+struct TransferTarget {
+  const Plan& plan;
+  const std::vector<std::string>& regions;  ///< data.regions
+};
+
+/// Copies the weights of a saved model into `parameters` of the target's network, by name and
 /// shape. Heads (seg_layers) keep their fresh weights ("reset") with heads=reset, or where the
-/// classes differ. A first convolution with another number of input channels is inflated: each
-/// channel takes the mean over the source's, scaled so that equal images give equal activations. A
-/// layer with no counterpart stays as drawn ("new"). Throws DataError; ConfigError when nothing
-/// could be copied.
-TransferReport transfer_weights(const InitConfig& config, const Plan& plan,
+/// classes or regions differ. A first convolution with another number of input channels is
+/// inflated: each channel takes the mean over the source's, scaled so that equal images give equal
+/// activations. A layer with no counterpart stays as drawn ("new"). Throws DataError; ConfigError
+/// when nothing could be copied.
+TransferReport transfer_weights(const InitConfig& config, const TransferTarget& target,
                                 const NamedTensors& parameters);
 
 }  // namespace hepar

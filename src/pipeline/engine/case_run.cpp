@@ -145,6 +145,7 @@ std::vector<Model> load_models(const std::vector<std::string>& folders, at::Devi
     require<ConfigError>(plan.classes == first.classes && plan.spacing_mm == first.spacing_mm &&
                              plan.normalization == first.normalization &&
                              plan.transpose == first.transpose &&
+                             models.back().regions == models.front().regions &&
                              models.back().orientation == models.front().orientation,
                          "model: " + folder + " cannot be averaged with " + folders.front() +
                              ": their classes, spacing, normalisation or orientation differ");
