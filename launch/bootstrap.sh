@@ -52,6 +52,7 @@ openmpi|openmpi-bin|bin:mpirun
 hdf5|libhdf5-dev|inc:hdf5.h inc:hdf5/serial/hdf5.h
 c-blosc|libblosc-dev|inc:blosc.h
 itk|libinsighttoolkit5-dev|inc:ITK-*/itkImage.h
+gdcm|libgdcm-dev|inc:gdcm-*/gdcmReader.h
 gdcm|libgdcm-tools|bin:gdcmdump
 yaml-cpp|libyaml-cpp-dev|inc:yaml-cpp/yaml.h
 boost|libboost-program-options-dev|inc:boost/program_options.hpp
