@@ -51,6 +51,16 @@ function(hepar_program name)
   endif()
 endfunction()
 
+# The two main functions of the test programs, compiled once.
+function(_hepar_test_mains)
+  if(NOT TARGET hepar_test_main)
+    add_library(hepar_test_main OBJECT ${CMAKE_SOURCE_DIR}/tests/support/main.cpp)
+    target_link_libraries(hepar_test_main PRIVATE hepar_dep_gtest hepar_warnings)
+    add_library(hepar_test_mpi_main OBJECT ${CMAKE_SOURCE_DIR}/tests/support/mpi_main.cpp)
+    target_link_libraries(hepar_test_mpi_main PRIVATE hepar::comm hepar_dep_mpi hepar_dep_gtest hepar_warnings)
+  endif()
+endfunction()
+
 # hepar_test(NAME LINK module... [TORCH] [TIMEOUT s]): one GoogleTest program from every *_test.cpp of the
 # current folder that is not *_mpi_test.cpp, one ctest entry; and, where there are *_mpi_test.cpp files, a
 # second program run with 1, 2 and 4 ranks.
@@ -59,17 +69,18 @@ function(hepar_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
+  _hepar_test_mains()
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
   set(mpi_sources ${sources})
   list(FILTER sources EXCLUDE REGEX "_mpi_test\\.cpp$")
   list(FILTER mpi_sources INCLUDE REGEX "_mpi_test\\.cpp$")
   if(sources)
-    _hepar_test_program(test_${name} "${CMAKE_SOURCE_DIR}/tests/support/main.cpp;${sources}")
+    _hepar_test_program(test_${name} "$<TARGET_OBJECTS:hepar_test_main>;${sources}")
     add_test(NAME ${name} COMMAND test_${name} --gtest_brief=1)
     set_tests_properties(${name} PROPERTIES LABELS "quick" TIMEOUT ${ARG_TIMEOUT})
   endif()
   if(mpi_sources)
-    _hepar_test_program(test_${name}_mpi "${CMAKE_SOURCE_DIR}/tests/support/mpi_main.cpp;${mpi_sources}")
+    _hepar_test_program(test_${name}_mpi "$<TARGET_OBJECTS:hepar_test_mpi_main>;${mpi_sources}")
     target_link_libraries(test_${name}_mpi PRIVATE hepar::comm hepar_dep_mpi)
     foreach(ranks 1 2 4)
       add_test(NAME ${name}_mpi_${ranks} COMMAND ${CMAKE_SOURCE_DIR}/tests/support/mpirun.sh ${ranks}
