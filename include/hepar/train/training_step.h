@@ -17,9 +17,9 @@ struct TrainingStep {
   ReducerOptions reduction;
 };
 
-/// Leaves the gradient of the global batch in every parameter's .grad() on every rank and returns the global
-/// loss. `batches`: this rank's micro-batches in slot order. Their graphs are kept until the loss's sums over
-/// the global batch are known. Collective.
+/// Leaves the gradient of the global batch in every parameter's .grad() on every rank and returns
+/// the global loss. `batches`: this rank's micro-batches in slot order. Their graphs are kept until
+/// the loss's sums over the global batch are known. Collective.
 SegmentationLoss::Value backward_global_batch(const TrainingStep& step,
                                               const std::vector<SegmentationBatch>& batches);
 
