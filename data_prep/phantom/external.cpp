@@ -11,13 +11,13 @@
 #include "hepar/core/progress.h"
 #include "hepar/core/text.h"
 #include "hepar/core/version.h"
+#include "phantom/new_folder.h"
 
 namespace hepar::phantom {
 namespace {
 
 /// Raised when the external sets get other voxels or other files.
 constexpr int kExternalVersion = 1;
-constexpr const char* kRecord = "phantom.json";
 
 struct Entry {
   const char* name;
@@ -50,21 +50,6 @@ ExternalPlace place_of(const Entry& entry, const ExternalRequest& request, const
   place.counts = request.preset == "paper" ? entry.paper
                                            : (request.preset == "quick" ? entry.quick : entry.tiny);
   return place;
-}
-
-fs::path new_partial(const fs::path& out) {
-  require<DataError>(
-      !fs::exists(out) || fs::is_empty(out),
-      out.string() + ": wanted a new folder, found one with content; remove it or choose another");
-  fs::path partial = out;
-  partial += ".partial";
-  if (fs::exists(partial)) {
-    require<DataError>(fs::exists(partial / kRecord),
-                       partial.string() + ": exists and was not left by this command; remove it");
-    fs::remove_all(partial);
-  }
-  make_writable_directory(partial);
-  return partial;
 }
 
 Organ organ_at(const Mixture& mixture, const WorldMm& point) {
@@ -138,13 +123,12 @@ void check_external(const ExternalRequest& request) {
 void generate_external(const ExternalRequest& request) {
   check_external(request);
   const fs::path out = fs::absolute(request.out / "").parent_path();
-  const fs::path partial = new_partial(out);
-  write_json(partial / kRecord, Json{{"phantom", "external"},
-                                     {"version", kExternalVersion},
-                                     {"seed", request.seed},
-                                     {"preset", request.preset},
-                                     {"sets", request.sets},
-                                     {"code", version()}});
+  const fs::path partial = new_partial_folder(out, Json{{"phantom", "external"},
+                                                        {"version", kExternalVersion},
+                                                        {"seed", request.seed},
+                                                        {"preset", request.preset},
+                                                        {"sets", request.sets},
+                                                        {"code", version()}});
   for (const std::string& name : request.sets) {
     const Entry& entry = entry_of(name);
     const auto set = entry.make(place_of(entry, request, partial));

@@ -12,27 +12,11 @@
 #include "hepar/core/text.h"
 #include "hepar/core/version.h"
 #include "phantom/layout.h"
+#include "phantom/new_folder.h"
 
 namespace hepar::phantom {
 
 namespace {
-
-constexpr const char* kRecord = "phantom.json";
-
-fs::path partial_folder(const fs::path& out) {
-  require<DataError>(
-      !fs::exists(out) || fs::is_empty(out),
-      out.string() + ": wanted a new folder, found one with content; remove it or choose another");
-  fs::path partial = out;
-  partial += ".partial";
-  if (fs::exists(partial)) {
-    require<DataError>(fs::exists(partial / kRecord),
-                       partial.string() + ": exists and was not left by this command; remove it");
-    fs::remove_all(partial);
-  }
-  make_writable_directory(partial);
-  return partial;
-}
 
 Json record_of(const GenerateRequest& request, const PhantomParameters& parameters) {
   Json sequences = Json::array();
@@ -64,8 +48,7 @@ void write_patient(const Patient& patient, const GenerateRequest& request,
 
 void generate(const GenerateRequest& request, const PhantomParameters& parameters) {
   const fs::path out = fs::absolute(request.out / "").parent_path();
-  const fs::path partial = partial_folder(out);
-  write_json(partial / kRecord, record_of(request, parameters));
+  const fs::path partial = new_partial_folder(out, record_of(request, parameters));
   const std::vector<Patient> cohort = make_cohort(request.cohort, parameters);
   const auto layout = make_layout(request.layout, partial);
   Progress progress("phantom", static_cast<std::int64_t>(cohort.size()));
