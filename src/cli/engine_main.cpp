@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,10 +12,13 @@
 #include "hepar/core/command_line.h"
 #include "hepar/core/error.h"
 #include "hepar/core/log.h"
+#include "hepar/core/text.h"
+#include "hepar/pipeline/classify_command.h"
 #include "hepar/pipeline/predict_command.h"
 #include "hepar/pipeline/pseudo_label_command.h"
 #include "hepar/pipeline/run_command.h"
 #include "hepar/pipeline/train_command.h"
+#include "hepar/pipeline/voi_command.h"
 
 namespace hepar {
 namespace {
@@ -44,8 +48,8 @@ CommandAction read_command(const CommandName& name, const Arguments& arguments, 
 ExitCode train(const Arguments& arguments, Communicator& world) {
   TrainConfig config;
   const CommandAction action = read_command(
-      {"hepar", "train", "train a segmentation network, or continue an interrupted run"}, arguments,
-      config, world);
+      {"hepar", "train", "train a segmentation or staging network, or continue an interrupted run"},
+      arguments, config, world);
   return action == CommandAction::kHelp
              ? ExitCode::kDone
              : run_train_command(config, action == CommandAction::kDryRun, world);
@@ -73,6 +77,28 @@ ExitCode pseudo_label(const Arguments& arguments, Communicator& world) {
   return ExitCode::kDone;
 }
 
+ExitCode voi(const Arguments& arguments, Communicator& world) {
+  VoiConfig config;
+  const CommandAction action =
+      read_command({"hepar", "voi", "the liver's volume of interest in every sequence of a cohort"},
+                   arguments, config, world);
+  if (action != CommandAction::kHelp) {
+    run_voi_command(config, action == CommandAction::kDryRun, world);
+  }
+  return ExitCode::kDone;
+}
+
+ExitCode classify(const Arguments& arguments, Communicator& world) {
+  ClassifyConfig config;
+  const CommandAction action = read_command(
+      {"hepar", "classify", "fibrosis scores of volumes of interest by trained staging networks"},
+      arguments, config, world);
+  if (action != CommandAction::kHelp) {
+    run_classify_command(config, action == CommandAction::kDryRun, world);
+  }
+  return ExitCode::kDone;
+}
+
 ExitCode run_trials(const Arguments& arguments, Communicator& world) {
   RunExperimentConfig config;
   const Arguments words = take_overrides(arguments, config);
@@ -84,25 +110,23 @@ ExitCode run_trials(const Arguments& arguments, Communicator& world) {
              : run_experiment(config, action == CommandAction::kDryRun, world);
 }
 
+using Command = ExitCode (*)(const Arguments&, Communicator&);
+const std::map<std::string, Command> kCommands{
+    {"train", train}, {"predict", predict},   {"pseudo-label", pseudo_label},
+    {"voi", voi},     {"classify", classify}, {"run", run_trials}};
+
 int run_command(Arguments arguments, Communicator& world) {
-  require<ConfigError>(!arguments.empty(),
-                       "hepar-engine: wanted a command: train | predict | pseudo-label | run");
-  const std::string command = arguments.front();
+  std::vector<std::string> names;
+  for (const auto& [name, ignored] : kCommands) {
+    names.push_back(name);
+  }
+  require<ConfigError>(!arguments.empty(), "hepar-engine: wanted a command: " + join(names, " | "));
+  const std::string name = arguments.front();
   arguments.erase(arguments.begin());
-  if (command == "train") {
-    return static_cast<int>(train(arguments, world));
-  }
-  if (command == "predict") {
-    return static_cast<int>(predict(arguments, world));
-  }
-  if (command == "pseudo-label") {
-    return static_cast<int>(pseudo_label(arguments, world));
-  }
-  if (command == "run") {
-    return static_cast<int>(run_trials(arguments, world));
-  }
-  throw ConfigError("hepar-engine: unknown command '" + command +
-                    "'; known: train, predict, pseudo-label, run");
+  const auto command = kCommands.find(name);
+  require<ConfigError>(command != kCommands.end(),
+                       "hepar-engine: unknown command '" + name + "'; known: " + join(names, ", "));
+  return static_cast<int>(command->second(arguments, world));
 }
 
 int run(const Arguments& arguments) {

@@ -39,7 +39,7 @@ struct Command {
   const char* summary;
 };
 
-constexpr std::array<Command, 15> kCommands{{
+constexpr std::array<Command, 17> kCommands{{
     {"phantom", "hepar-prep", "write a synthetic cohort as files, or audit it"},
     {"convert", "hepar-prep", "files of a source -> cohort shards"},
     {"verify", "hepar-prep", "read a cohort or prepared set again and compare every hash"},
@@ -47,9 +47,11 @@ constexpr std::array<Command, 15> kCommands{{
     {"export", "hepar-prep", "a cohort or prepared set back to NIfTI"},
     {"plan", "", "spacing, patch, batch and network for a cohort, each with its reason"},
     {"prepare", "hepar-prep", "crop, normalise and resample a cohort by a plan"},
-    {"train", "hepar-engine", "train a segmentation network, or continue an interrupted run"},
+    {"train", "hepar-engine", "train a segmentation or staging network, or continue an interrupted run"},
     {"predict", "hepar-engine", "segment NIfTI files or a cohort with trained models"},
     {"pseudo-label", "hepar-engine", "masks of trained models for a cohort's unlabelled images"},
+    {"voi", "hepar-engine", "the liver's volume of interest in every sequence of a cohort"},
+    {"classify", "hepar-engine", "fibrosis scores of volumes of interest by staging networks"},
     {"postprocess", "", "fit nnU-Net's component rule on out-of-fold masks"},
     {"evaluate", "", "DSC and surface distances of predicted masks"},
     {"run", "hepar-engine", "do what is not done of an experiment"},

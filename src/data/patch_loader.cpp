@@ -34,25 +34,33 @@ std::exception_ptr with_place(const std::string& place) {
   }
 }
 
-/// One step in the making: its patches in slot order.
+/// A finished patch and the case it is of.
+struct Sample {
+  Patch patch;
+  std::size_t case_index = 0;
+};
+
+/// One step in the making: its samples in slot order.
 struct PendingStep {
-  std::vector<Patch> patches;
+  std::vector<Sample> samples;
   std::vector<std::exception_ptr> errors;
   std::size_t started = 0;
   std::size_t finished = 0;
 };
 
-SegmentationBatch stack(std::span<const Patch> patches) {
-  const Patch& first = patches.front();
-  const auto n = static_cast<std::int64_t>(patches.size());
+SegmentationBatch stack(std::span<const Sample> samples) {
+  const Patch& first = samples.front().patch;
+  const auto n = static_cast<std::int64_t>(samples.size());
   const SizeVox size = first.size;
   SegmentationBatch batch{
       at::empty({n, first.channels, size.z, size.y, size.x}, at::kFloat),
       at::empty({n, size.z, size.y, size.x}, at::kLong),
+      {},
   };
   auto* image = batch.image.mutable_data_ptr<float>();
   auto* labels = batch.labels.mutable_data_ptr<std::int64_t>();
-  for (const Patch& patch : patches) {
+  for (const auto& [patch, case_index] : samples) {
+    batch.cases.push_back(case_index);
     require<ShapeError>(patch.size == size && patch.image.size() == first.image.size() &&
                             patch.labels.size() == first.labels.size(),
                         "PatchLoader: patches of one micro-batch differ in size");
@@ -65,8 +73,8 @@ SegmentationBatch stack(std::span<const Patch> patches) {
 }  // namespace
 
 struct PatchLoader::Impl {
-  Impl(CaseList list, const PatchSampler& patches, Options loader_options)
-      : cases(std::move(list)), sampler(patches), options(std::move(loader_options)) {
+  Impl(CaseList list, PatchRequests patches, Options loader_options)
+      : cases(std::move(list)), requests(std::move(patches)), options(std::move(loader_options)) {
     for (const SlotRange& range : options.micro_batches) {
       for (std::int64_t i = 0; i < range.count; ++i) {
         slots.push_back(range.first + i);
@@ -77,7 +85,7 @@ struct PatchLoader::Impl {
   }
 
   CaseList cases;
-  const PatchSampler& sampler;
+  PatchRequests requests;
   Options options;
   std::vector<std::int64_t> slots;  ///< of this rank, in order
   std::size_t depth;
@@ -99,7 +107,7 @@ struct PatchLoader::Impl {
   void run(const std::stop_token& stop);
   bool claim(const std::stop_token& stop, Work& work);
   bool find_unclaimed(Work& work);
-  Patch make(std::int64_t step, std::int64_t slot);
+  Sample make(std::int64_t step, std::int64_t slot);
 };
 
 /// Opens a further step when those under way are all claimed and fewer than `depth`. Caller holds
@@ -114,7 +122,7 @@ bool PatchLoader::Impl::find_unclaimed(Work& work) {
   }
   if (ahead == pending.size()) {
     PendingStep& fresh = pending.emplace_back();
-    fresh.patches.resize(slots.size());
+    fresh.samples.resize(slots.size());
     fresh.errors.resize(slots.size());
   }
   PendingStep& target = pending[ahead];
@@ -127,18 +135,20 @@ bool PatchLoader::Impl::claim(const std::stop_token& stop, Work& work) {
   return changed.wait(lock, stop, [&] { return find_unclaimed(work); });
 }
 
-Patch PatchLoader::Impl::make(std::int64_t step, std::int64_t slot) {
+Sample PatchLoader::Impl::make(std::int64_t step, std::int64_t slot) {
   std::string place = "step " + std::to_string(step) + ", slot " + std::to_string(slot) + ": ";
   try {
-    const PatchRequest request = sampler.at(step, slot);
+    const PatchRequest request = requests(step, slot);
     place = cases.name(request.case_index) + ", " + place;
     Patch loaded = cases.patch(request.case_index, request.box);
+    AugmentTask task = options.task;
+    task.size = count(task.size) > 0 ? task.size : loaded.size;
     if (!options.augmentation.enabled) {
-      return centre_crop(loaded, options.task);
+      return {centre_crop(loaded, task), request.case_index};
     }
     RandomStream random({options.seed, Purpose::kAugmentation, static_cast<std::uint64_t>(step),
                          static_cast<std::uint32_t>(slot)});
-    return augment(std::move(loaded), options.task, options.augmentation, random);
+    return {augment(std::move(loaded), task, options.augmentation, random), request.case_index};
   } catch (...) {
     std::rethrow_exception(with_place(place));
   }
@@ -149,7 +159,7 @@ void PatchLoader::Impl::run(const std::stop_token& stop) {
   while (claim(stop, work)) {
     // The target stays where it is: a step leaves the deque only when all its patches are finished.
     try {
-      work.target->patches[work.index] = make(work.step, slots[work.index]);
+      work.target->samples[work.index] = make(work.step, slots[work.index]);
     } catch (...) {
       work.target->errors[work.index] = std::current_exception();
     }
@@ -162,7 +172,13 @@ void PatchLoader::Impl::run(const std::stop_token& stop) {
 }
 
 PatchLoader::PatchLoader(CaseList cases, const PatchSampler& sampler, Options options)
-    : impl_(std::make_unique<Impl>(std::move(cases), sampler, std::move(options))) {
+    : PatchLoader(
+          std::move(cases),
+          [&sampler](std::int64_t step, std::int64_t slot) { return sampler.at(step, slot); },
+          std::move(options)) {}
+
+PatchLoader::PatchLoader(CaseList cases, PatchRequests requests, Options options)
+    : impl_(std::make_unique<Impl>(std::move(cases), std::move(requests), std::move(options))) {
   require<ConfigError>(!impl_->slots.empty(), "PatchLoader: this rank has no slot to load");
   for (int i = 0; i < std::max(1, impl_->options.threads); ++i) {
     impl_->workers.emplace_back(
@@ -202,10 +218,13 @@ std::vector<SegmentationBatch> PatchLoader::next() {
     std::rethrow_exception(impl.failed);
   }
   std::vector<SegmentationBatch> batches;
-  auto first = done.patches.cbegin();
+  auto first = done.samples.cbegin();
   for (const SlotRange& range : impl.options.micro_batches) {
-    batches.push_back(stack({first, static_cast<std::size_t>(range.count)}));
-    first += range.count;
+    const std::int64_t stacked = impl.options.one_by_one ? 1 : range.count;
+    for (std::int64_t i = 0; i < range.count; i += stacked) {
+      batches.push_back(stack({first, static_cast<std::size_t>(stacked)}));
+      first += stacked;
+    }
   }
   return batches;
 }

@@ -69,6 +69,8 @@ void SamplingConfig::declare(ConfigSchema& schema) {
   schema.add("foreground_fraction", foreground_fraction,
              "Share of the global batch whose patches are centred on a foreground voxel",
              Range{.low = 0, .high = 1});
+  schema.add_choice("patients", patients, {"inverse_frequency", "uniform"},
+                    "Staging: every stage equally often, or every patient");
 }
 
 PatchSampler::PatchSampler(CaseList cases, std::vector<std::size_t> case_indices, Options options)

@@ -1,29 +1,19 @@
+#include "hepar/train/fold_cases.h"
+
 #include <algorithm>
 #include <cctype>
 #include <map>
 #include <set>
-#include <tuple>
 #include <utility>
 
+#include "deal.h"
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
 #include "hepar/core/log.h"
-#include "hepar/core/random.h"
 #include "hepar/core/text.h"
-#include "hepar/train/segmentation_trainer.h"
 
 namespace hepar {
 namespace {
-
-// Folds belong to the data, not to a run: another training seed must meet the same ones.
-constexpr std::uint64_t kFoldSeed = 12345;
-
-/// (cohort, patient): two sources may use one name for two people.
-using Patient = std::pair<std::string, std::string>;
-
-Patient patient_of(const CaseList& cases, std::size_t index) {
-  return {cases.set(index).source_hash(), cases.record(index).patient};
-}
 
 bool takes(const std::vector<std::string>& list, const std::string& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
@@ -32,20 +22,54 @@ bool takes(const std::vector<std::string>& list, const std::string& value) {
 /// A set that does not say (made by hand) counts as manually labelled.
 bool is_pseudo(const PreparedCase& record) { return record.label == "pseudo"; }
 
-std::vector<std::size_t> usable_cases(const CaseList& cases, const DataConfig& data) {
+std::vector<std::size_t> usable_cases(const CaseList& cases, const DataConfig& data,
+                                      FoldRule rule) {
   std::vector<std::size_t> usable;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const PreparedCase& record = cases.record(i);
-    if (takes(data.splits, record.split) && record.has_labels &&
-        takes(data.label, is_pseudo(record) ? "pseudo" : "manual")) {
+    const bool labelled =
+        rule == FoldRule::kByStage
+            ? record.stage.has_value()
+            : record.has_labels && takes(data.label, is_pseudo(record) ? "pseudo" : "manual");
+    if (takes(data.splits, record.split) && labelled) {
       usable.push_back(i);
     }
   }
-  require<ConfigError>(!usable.empty(), cases.sets().front()->folder().string() +
-                                            ": no labelled case in split " +
-                                            join(data.splits, ", ") + " with a mask of kind " +
-                                            join(data.label, ", "));
+  require<ConfigError>(
+      !usable.empty(),
+      cases.sets().front()->folder().string() + ": no labelled case in split " +
+          join(data.splits, ", ") +
+          (rule == FoldRule::kByStage ? " with a stage"
+                                      : " with a mask of kind " + join(data.label, ", ")));
   return usable;
+}
+
+/// Whether a held-out case is scored.
+bool is_validated(const PreparedCase& record, FoldRule rule) {
+  return rule == FoldRule::kByStage || !is_pseudo(record);
+}
+
+std::set<int> stages_of(const CaseList& cases, const std::vector<std::size_t>& part) {
+  std::set<int> stages;
+  for (const std::size_t i : part) {
+    stages.insert(cases.record(i).stage.value_or(0));
+  }
+  return stages;
+}
+
+void refuse_missing_stage(const CaseList& cases, const FoldCases& fold, const DataConfig& data) {
+  std::set<int> all = stages_of(cases, fold.training);
+  all.merge(stages_of(cases, fold.validation));
+  for (const auto& [part, name] :
+       {std::pair{&fold.training, "training"}, std::pair{&fold.validation, "validation"}}) {
+    const std::set<int> present = stages_of(cases, *part);
+    for (const int stage : all) {
+      require<ConfigError>(present.contains(stage),
+                           "data.fold " + data.fold + " of " + std::to_string(data.folds) +
+                               ": stage S" + std::to_string(stage) + " is absent from its " + name +
+                               " part; use fewer folds");
+    }
+  }
 }
 
 std::int64_t fold_number(const DataConfig& data) {
@@ -59,51 +83,6 @@ std::int64_t fold_number(const DataConfig& data) {
   return fold;
 }
 
-/// Patients to be dealt evenly, in the order of the folds' hands.
-std::vector<Patient> shuffled(const std::set<Patient>& patients, std::uint64_t stratum) {
-  const std::vector<Patient> sorted(patients.begin(), patients.end());
-  std::vector<std::int64_t> order(sorted.size());
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    order[i] = static_cast<std::int64_t>(i);
-  }
-  RandomStream random({.seed = kFoldSeed, .purpose = Purpose::kFolds, .step = stratum, .slot = 0});
-  random.shuffle(order);
-  std::vector<Patient> result;
-  for (const std::int64_t i : order) {
-    result.push_back(sorted[static_cast<std::size_t>(i)]);
-  }
-  return result;
-}
-
-/// Patient -> the fold that holds it out. Manual before pseudo, set by set, domain by domain: each
-/// stratum is dealt on where the one before it ended.
-std::map<Patient, std::int64_t> deal(const CaseList& cases, const std::vector<std::size_t>& usable,
-                                     std::int64_t folds) {
-  using Stratum = std::tuple<bool, std::size_t, std::string>;  // pseudo only, set, domain
-  std::map<Patient, Stratum> strata;
-  for (const std::size_t i : usable) {
-    const PreparedCase& record = cases.record(i);
-    const Stratum here{is_pseudo(record), cases.set_of(i), record.domain};
-    const auto [known, added] = strata.emplace(patient_of(cases, i), here);
-    if (!added) {
-      known->second = std::min(known->second, here);  // one manual mask makes a manual patient
-    }
-  }
-  std::map<Stratum, std::set<Patient>> members;
-  for (const auto& [patient, stratum] : strata) {
-    members[stratum].insert(patient);
-  }
-  std::map<Patient, std::int64_t> fold_of;
-  std::int64_t next = 0;
-  std::uint64_t number = 0;
-  for (const auto& [stratum, patients] : members) {
-    for (const Patient& patient : shuffled(patients, number++)) {
-      fold_of[patient] = next++ % folds;
-    }
-  }
-  return fold_of;
-}
-
 void refuse_empty_part(const FoldCases& cases, const DataConfig& data, std::size_t patients) {
   require<ConfigError>(!cases.training.empty() && !cases.validation.empty(),
                        "data.fold " + data.fold + " of " + std::to_string(data.folds) + ": " +
@@ -111,14 +90,16 @@ void refuse_empty_part(const FoldCases& cases, const DataConfig& data, std::size
 }
 
 FoldCases dealt_fold(const CaseList& cases, const std::vector<std::size_t>& usable,
-                     const DataConfig& data) {
+                     const DataConfig& data, FoldRule rule) {
   const std::int64_t fold = fold_number(data);
-  const std::map<Patient, std::int64_t> fold_of = deal(cases, usable, data.folds);
+  const std::map<Patient, std::int64_t> fold_of = rule == FoldRule::kByStage
+                                                      ? deal_by_stage(cases, usable, data.folds)
+                                                      : deal_by_domain(cases, usable, data.folds);
   FoldCases result;
   for (const std::size_t i : usable) {
     if (fold_of.at(patient_of(cases, i)) != fold) {
       result.training.push_back(i);
-    } else if (!is_pseudo(cases.record(i))) {
+    } else if (is_validated(cases.record(i), rule)) {
       result.validation.push_back(i);
     }
   }
@@ -220,23 +201,27 @@ FoldCases fold_from_file(const CaseList& cases, const std::vector<std::size_t>& 
 
 }  // namespace
 
-FoldCases fold_cases(const CaseList& cases, const DataConfig& data) {
-  const std::vector<std::size_t> usable = usable_cases(cases, data);
+FoldCases fold_cases(const CaseList& cases, const DataConfig& data, FoldRule rule) {
+  const std::vector<std::size_t> usable = usable_cases(cases, data, rule);
   if (data.fold == "all") {
     return {.training = usable, .validation = usable};
   }
-  return data.splits_file.empty() || !fs::exists(data.splits_file)
-             ? dealt_fold(cases, usable, data)
-             : fold_from_file(cases, usable, data);
+  FoldCases fold = data.splits_file.empty() || !fs::exists(data.splits_file)
+                       ? dealt_fold(cases, usable, data, rule)
+                       : fold_from_file(cases, usable, data);
+  if (rule == FoldRule::kByStage) {
+    refuse_missing_stage(cases, fold, data);
+  }
+  return fold;
 }
 
-Json splits_of(const CaseList& cases, const DataConfig& data) {
+Json splits_of(const CaseList& cases, const DataConfig& data, FoldRule rule) {
   DataConfig one = data;
   one.splits_file.clear();
   Json splits = Json::array();
   for (std::int64_t fold = 0; fold < data.folds; ++fold) {
     one.fold = std::to_string(fold);
-    const FoldCases parts = fold_cases(cases, one);
+    const FoldCases parts = fold_cases(cases, one, rule);
     Json entry{{"train", Json::array()}, {"val", Json::array()}};
     for (const std::size_t i : parts.training) {
       entry["train"].push_back(cases.record(i).id);

@@ -59,6 +59,9 @@ Model load_model(const std::filesystem::path& folder) {
   const auto format = json_get<int>(json, "format", file.string());
   require<DataError>(format == 1,
                      file.string() + ": wanted format 1, found " + std::to_string(format));
+  const std::string task = json.value("task", "segmentation");
+  require<DataError>(task == "segmentation",
+                     file.string() + ": wanted a segmentation model, found task '" + task + "'");
   Model model;
   model.plan = read_plan(folder / "plan.yaml");
   model.mirror_axes = json_get<std::vector<std::int64_t>>(json, "mirror_axes", file.string());

@@ -1,5 +1,6 @@
 #pragma once
 #include <hepar/core/json.h>
+#include <hepar/nn/resnet.h>
 #include <hepar/train/transfer.h>
 
 #include <string>
@@ -19,6 +20,10 @@ struct Origin {
 /// Applies config.from, if any, to the fresh weights in `parameters` and logs what was done.
 Origin start_from(const InitConfig& config, const TransferTarget& target,
                   const NamedTensors& parameters);
+
+/// The same for a staging network: copies the backbone of a staging model, or of a safetensors file
+/// with a backbone's names (data_prep/tools/import_medicalnet.py); the head stays as drawn.
+Origin start_backbone_from(const InitConfig& config, Backbone& backbone);
 
 /// The origin of a continued run, as its checkpoint's state tells. Throws ConfigError when
 /// config.from now means other weights; a source that is gone is no problem.

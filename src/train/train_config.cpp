@@ -54,8 +54,12 @@ void OptimizerConfig::declare(ConfigSchema& schema) {
   schema.add("weight_decay", weight_decay, "L2 penalty (sgd, adam) or decoupled decay (adamw)",
              Range{.low = 0});
   schema.add("clip_norm", clip_norm, "Largest global gradient norm; 0: off", Range{.low = 0});
-  schema.add_choice("decay", decay, {"poly", "none"}, "Learning rate decay over train.steps");
+  schema.add_choice("decay", decay, {"poly", "exponential", "none"}, "Learning rate decay");
   schema.add("poly_exponent", poly_exponent, "Exponent of the poly decay", Range{.low = 0});
+  schema.add("decay_factor", decay_factor, "Exponential decay: factor every decay_every steps",
+             Range{.low = 0, .high = 1});
+  schema.add("decay_every", decay_every, "Exponential decay: steps from factor to factor",
+             Range{.low = 1});
   schema.add("warmup_steps", warmup_steps, "Steps of linear warm-up from 0", Range{.low = 0});
 }
 
@@ -83,6 +87,9 @@ void TrainConfig::declare(ConfigSchema& schema) {
   schema.add("seed", seed, "Seed of weights, sampling, augmentation and folds", Range{.low = 0});
   schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where the network runs",
                     Effect::kNone);
+  schema.add_choice("task", task, {"segmentation", "staging"},
+                    "What is trained: a U-Net on a prepared set, or a staging network on volumes "
+                    "of interest");
   schema.add("plan", plan, "Plan file; empty: the prepared set's own", {}, Effect::kNone);
   schema.section("data", data);
   schema.section("init", init);
@@ -93,6 +100,9 @@ void TrainConfig::declare(ConfigSchema& schema) {
   schema.section("sampling", sampling);
   schema.section("augmentation", augmentation);
   schema.section("loss", loss);
+  schema.section("backbone", backbone);
+  head.declare(schema);
+  schema.section("csl", csl);
 }
 
 double learning_rate(const OptimizerConfig& config, std::int64_t step, std::int64_t steps) {
@@ -101,6 +111,10 @@ double learning_rate(const OptimizerConfig& config, std::int64_t step, std::int6
   }
   if (config.decay == "none") {
     return config.lr;
+  }
+  if (config.decay == "exponential") {
+    return config.lr *
+           std::pow(config.decay_factor, static_cast<double>(step / config.decay_every));
   }
   const double done = static_cast<double>(step) / static_cast<double>(steps);
   return config.lr * std::pow(std::max(0.0, 1 - done), config.poly_exponent);

@@ -42,7 +42,7 @@ std::string classes_of(const Plan& plan) {
 
 }  // namespace
 
-TrainingData::TrainingData(const DataConfig& config) : config_(config) {
+TrainingData::TrainingData(const DataConfig& config, FoldRule rule) : config_(config), rule_(rule) {
   require<ConfigError>(!config.path.empty() && !config.path.front().empty(),
                        "data.path: a prepared set is needed (--set data.path=DIR)");
   const std::size_t cache = PreparedSet::kDefaultCacheBytes / config.path.size();
@@ -59,7 +59,7 @@ TrainingData::TrainingData(const DataConfig& config) : config_(config) {
     ignore_label_ =
         set->labels().contains("ignore") ? static_cast<int>(plan_.classes.size()) : ignore_label_;
   }
-  fold_ = fold_cases(*cases_, config_);
+  fold_ = fold_cases(*cases_, config_, rule_);
 }
 
 void TrainingData::check_sets() const {
@@ -143,7 +143,9 @@ Lineage TrainingData::lineage() const {
   Lineage lineage;
   for (const std::size_t i : fold_.training) {
     lineage.add(identity(i), CaseUse::kImage);
-    if (cases_->record(i).label != "pseudo") {
+    if (rule_ == FoldRule::kByStage) {
+      lineage.add(identity(i), CaseUse::kStage);
+    } else if (cases_->record(i).label != "pseudo") {
       lineage.add(identity(i), CaseUse::kMask);
     }
   }
@@ -165,7 +167,7 @@ std::vector<CaseIdentity> TrainingData::held_out() const {
 
 void TrainingData::write_splits() const {
   if (!config_.splits_file.empty() && !fs::exists(config_.splits_file)) {
-    write_json(config_.splits_file, splits_of(*cases_, config_));
+    write_json(config_.splits_file, splits_of(*cases_, config_, rule_));
   }
 }
 

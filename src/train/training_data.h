@@ -2,7 +2,7 @@
 #include <hepar/data/case_list.h>
 #include <hepar/io/lineage.h>
 #include <hepar/plan/plan.h>
-#include <hepar/train/segmentation_trainer.h>
+#include <hepar/train/fold_cases.h>
 #include <hepar/train/train_config.h>
 
 #include <memory>
@@ -17,7 +17,7 @@ class TrainingData {
   /// Opens data.path. Throws ConfigError, every set that does not fit named with what was wanted
   /// and found, when plan, classes or channels differ from the first set's, or two sets hold one
   /// image.
-  explicit TrainingData(const DataConfig& config);
+  explicit TrainingData(const DataConfig& config, FoldRule rule = FoldRule::kByMask);
 
   [[nodiscard]] const CaseList& cases() const { return *cases_; }
   [[nodiscard]] const FoldCases& fold() const { return fold_; }
@@ -28,7 +28,8 @@ class TrainingData {
   /// What data a run saw: of one set that set's hash; else over all sets and, where a file chose
   /// the fold, the cases of both parts.
   [[nodiscard]] std::string hash() const;
-  /// What training on the fold's part uses, with the sets' own ancestors.
+  /// What training on the fold's part uses (images, and masks or stages by the fold rule), with the
+  /// sets' own ancestors.
   [[nodiscard]] Lineage lineage() const;
   /// The cases the fold keeps from training; none with fold all.
   [[nodiscard]] std::vector<CaseIdentity> held_out() const;
@@ -41,6 +42,7 @@ class TrainingData {
   [[nodiscard]] CaseIdentity identity(std::size_t index) const;
 
   DataConfig config_;
+  FoldRule rule_;
   std::vector<std::unique_ptr<PreparedSet>> sets_;
   std::unique_ptr<CaseList> cases_;
   Plan plan_;

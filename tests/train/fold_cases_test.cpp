@@ -1,8 +1,9 @@
 #include <gtest/gtest.h>
 #include <hepar/core/error.h>
-#include <hepar/train/segmentation_trainer.h>
+#include <hepar/train/fold_cases.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "support/temporary.h"
@@ -157,6 +158,83 @@ TEST_F(Folds, RefuseWhatIsNoFold) {
 TEST_F(Folds, RefuseAnEmptyPart) {
   expect_refused("3", 4, {"val"}, "3 labelled patients leave a part empty");
   expect_refused("0", 5, {"test"}, "no labelled case in split test");
+}
+
+/// Two domains of unlike stages; one stage has fewer patients than there are folds in a domain.
+class StageFolds : public testing::Test {
+ protected:
+  StageFolds() {
+    const std::vector<std::pair<std::string, std::vector<int>>> counts{{"A", {10, 5, 3, 7}},
+                                                                       {"B", {2, 6, 4, 9}}};
+    PreparedShardWriter writer({folder.path(), 0, 1});
+    PreparedIndex index;
+    index.labels = {{"background", 0}, {"ball", 1}};
+    index.plan_yaml = to_yaml(test::small_plan());
+    for (const auto& [domain, stages] : counts) {
+      for (int stage = 1; stage <= 4; ++stage) {
+        for (int p = 0; p < stages[static_cast<std::size_t>(stage - 1)]; ++p) {
+          Entry entry{domain + std::to_string(stage) + "-" + std::to_string(p) + "/T1",
+                      domain + std::to_string(stage) + "-" + std::to_string(p)};
+          entry.labelled = false;
+          index.cases.push_back(write_case(writer, entry));
+          index.cases.back().domain = domain;
+          index.cases.back().stage = stage;
+        }
+      }
+    }
+    writer.close();
+    write_prepared_index(folder.path(), index);
+    set = std::make_unique<PreparedSet>(folder.path());
+  }
+  [[nodiscard]] FoldCases fold(std::int64_t number, std::int64_t folds) const {
+    DataConfig config;
+    config.fold = std::to_string(number);
+    config.folds = folds;
+    return fold_cases(*set, config, FoldRule::kByStage);
+  }
+
+  test::TemporaryFolder folder;
+  std::unique_ptr<PreparedSet> set;
+};
+
+TEST_F(StageFolds, EveryFoldHasAsManyOfEachStage) {
+  std::set<std::size_t> held;
+  for (int number = 0; number < 5; ++number) {
+    std::map<int, int> of_stage;
+    std::map<std::pair<std::string, int>, int> of_cell;
+    const FoldCases cases = fold(number, 5);
+    for (const std::size_t i : cases.validation) {
+      const PreparedCase& record = set->cases()[i];
+      ++of_stage[*record.stage];
+      ++of_cell[{record.domain, *record.stage}];
+      EXPECT_TRUE(held.insert(i).second);
+    }
+    // 12, 11, 7 and 16 patients in five folds.
+    const std::vector<std::pair<int, int>> bounds{{2, 3}, {2, 3}, {1, 2}, {3, 4}};
+    for (int stage = 1; stage <= 4; ++stage) {
+      const auto [least, most] = bounds[static_cast<std::size_t>(stage - 1)];
+      EXPECT_GE(of_stage[stage], least) << "fold " << number << ", S" << stage;
+      EXPECT_LE(of_stage[stage], most) << "fold " << number << ", S" << stage;
+    }
+    EXPECT_EQ((of_cell[{"A", 1}]), 2);  // ten in five
+    EXPECT_EQ((of_cell[{"A", 2}]), 1);
+    EXPECT_EQ(cases.training.size() + cases.validation.size(), set->cases().size());
+  }
+  EXPECT_EQ(held.size(), set->cases().size());
+}
+
+TEST_F(StageFolds, AStageThatAFoldLacksIsRefused) {
+  EXPECT_NO_THROW(fold(0, 7));  // seven patients of S3: one each
+  std::string message;
+  for (int number = 0; number < 8; ++number) {
+    try {
+      fold(number, 8);
+    } catch (const ConfigError& e) {
+      message += e.what();
+    }
+  }
+  EXPECT_NE(message.find("stage S3 is absent from its validation part"), std::string::npos)
+      << message;
 }
 
 }  // namespace

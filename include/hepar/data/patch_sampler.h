@@ -6,12 +6,14 @@
 #include <hepar/io/prepared_set.h>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace hepar {
 
 struct SamplingConfig {
   double foreground_fraction = 0.33;  ///< share of the global batch that is centred on foreground
+  std::string patients = "inverse_frequency";  ///< staging: inverse_frequency | uniform
   void declare(ConfigSchema& schema);
 };
 

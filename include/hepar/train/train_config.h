@@ -2,6 +2,9 @@
 #include <hepar/core/config.h>
 #include <hepar/data/augmentation.h>
 #include <hepar/data/patch_sampler.h>
+#include <hepar/nn/csl_loss.h>
+#include <hepar/nn/head.h>
+#include <hepar/nn/resnet.h>
 #include <hepar/nn/segmentation_loss.h>
 #include <cstdint>
 #include <string>
@@ -67,9 +70,11 @@ struct OptimizerConfig {
   bool nesterov = true;    ///< sgd
   double weight_decay = 3e-5;
   double clip_norm = 12;       ///< of the global gradient; 0: off
-  std::string decay = "poly";  ///< poly | none
+  std::string decay = "poly";  ///< poly | exponential | none
   double poly_exponent = 0.9;
-  std::int64_t warmup_steps = 0;  ///< linear from 0
+  double decay_factor = 0.99;       ///< exponential: every decay_every steps
+  std::int64_t decay_every = 2000;  ///< steps
+  std::int64_t warmup_steps = 0;    ///< linear from 0
   void declare(ConfigSchema& schema);
 };
 
@@ -93,7 +98,8 @@ struct TrainConfig {
   std::string out;
   std::uint64_t seed = 0;
   std::string device = "auto";
-  std::string plan;  ///< plan file; empty: the prepared set's own
+  std::string task = "segmentation";  ///< segmentation | staging
+  std::string plan;                   ///< plan file; empty: the prepared set's own
   DataConfig data;
   InitConfig init;
   ScheduleConfig train;
@@ -103,12 +109,17 @@ struct TrainConfig {
   SamplingConfig sampling;
   AugmentationConfig augmentation;
   SegmentationLossConfig loss;
+  // Of staging alone:
+  BackboneConfig backbone;
+  HeadConfig head;  ///< keys `head`, heads.*
+  CslConfig csl;
   void declare(ConfigSchema& schema);
 };
 
-/// Learning rate of a step (0-based): linear warm-up, then lr·(1 − step/steps)^exponent. nnU-Net
-/// decays once an epoch of 250 steps; here every step does, so the number of steps alone says what
-/// a run is.
+/// Learning rate of a step (0-based): linear warm-up, then lr·(1 − step/steps)^exponent (poly) or
+/// lr·factor^⌊step/every⌋ (exponential; LNA's 0.99 an epoch of 2,000 steps, staging.md §1a).
+/// nnU-Net decays once an epoch of 250 steps; here every step does, so the number of steps alone
+/// says what a run is.
 double learning_rate(const OptimizerConfig& config, std::int64_t step, std::int64_t steps);
 
 }  // namespace hepar

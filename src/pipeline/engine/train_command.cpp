@@ -6,6 +6,7 @@
 #include "hepar/core/json.h"
 #include "hepar/core/log.h"
 #include "hepar/train/segmentation_trainer.h"
+#include "hepar/train/staging_trainer.h"
 
 namespace hepar {
 namespace {
@@ -49,7 +50,8 @@ ExitCode run_train_command(const TrainConfig& config, bool dry_run, Communicator
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   try {
-    const TrainOutcome done = train_segmentation(config, communicator);
+    const TrainOutcome done = config.task == "staging" ? train_staging(config, communicator)
+                                                       : train_segmentation(config, communicator);
     if (communicator.is_root()) {
       const bool stopped = done.code == ExitCode::kResumable;
       write_outcome(config,

@@ -4,6 +4,7 @@
 
 #include "experiment/masks_stage.h"
 #include "experiment/phantom_stage.h"
+#include "hepar/pipeline/classify_command.h"
 #include "hepar/pipeline/evaluate.h"
 #include "hepar/pipeline/plan_command.h"
 #include "hepar/pipeline/postprocess.h"
@@ -11,6 +12,7 @@
 #include "hepar/pipeline/pseudo_label_command.h"
 #include "hepar/pipeline/run_command.h"
 #include "hepar/pipeline/train_command.h"
+#include "hepar/pipeline/voi_command.h"
 #include "hepar/prep/convert.h"
 #include "hepar/prep/prepare.h"
 
@@ -66,6 +68,16 @@ ExitCode run_pseudo_label(PseudoLabelConfig& config, Communicator& group) {
   return ExitCode::kDone;
 }
 
+ExitCode run_voi(VoiConfig& config, Communicator& group) {
+  run_voi_command(config, false, group);
+  return ExitCode::kDone;
+}
+
+ExitCode run_classify(ClassifyConfig& config, Communicator& group) {
+  run_classify_command(config, false, group);
+  return ExitCode::kDone;
+}
+
 EngineStage phantom_stage() {
   EngineStage stage = on_root<PhantomStageConfig>("phantom", run_phantom_stage);
   stage.fresh = true;
@@ -91,6 +103,8 @@ const std::vector<EngineStage>& engine_stages() {
       on_ranks<TrainConfig>("train", run_train, {.results = {"model"}}),
       on_ranks<PredictConfig>("predict", run_predict),
       on_ranks<PseudoLabelConfig>("pseudo-label", run_pseudo_label),
+      on_ranks<VoiConfig>("voi", run_voi),
+      on_ranks<ClassifyConfig>("classify", run_classify),
       masks_stage(),
       on_root<PostprocessConfig>(
           "postprocess", [](const PostprocessConfig& config) { postprocess(config, false); },

@@ -1,0 +1,265 @@
+#include "training_run.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "hepar/comm/together.h"
+#include "hepar/core/files.h"
+#include "hepar/core/hash.h"
+#include "hepar/core/log.h"
+#include "hepar/core/parallel.h"
+#include "hepar/core/progress.h"
+#include "hepar/core/version.h"
+#include "hepar/dist/start_check.h"
+#include "hepar/dist/step_flags.h"
+#include "hepar/train/device.h"
+#include "hepar/train/stop_signal.h"
+
+namespace hepar {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The configuration with everything the data and the machine decide filled in.
+TrainConfig resolved(TrainConfig config, const TrainingTask& task,
+                     const Communicator& communicator) {
+  task.resolve(config);
+  if (config.run.threads == 0) {
+    config.run.threads = std::max(1, usable_processors() / communicator.local_size());
+  }
+  return config;
+}
+
+ReducerOptions reducer_options(const TrainConfig& config) {
+  return {.reduction = config.dist.reduction == "tree" ? Reduction::kTree : Reduction::kFast,
+          .shards = config.dist.shards,
+          .backend = config.dist.backend};
+}
+
+std::vector<at::Tensor> values_of(const NamedTensors& named) {
+  std::vector<at::Tensor> values;
+  for (const auto& item : named) {
+    values.push_back(item.second);
+  }
+  return values;
+}
+
+}  // namespace
+
+TrainingRun::TrainingRun(const TrainConfig& config, std::unique_ptr<TrainingTask> task,
+                         Communicator& communicator)
+    : communicator_(communicator),
+      task_(std::move(task)),
+      config_(resolved(config, *task_, communicator)),
+      context_{.config = config_,
+               .communicator = communicator,
+               .reduction = reducer_options(config_),
+               .micro_batches = micro_batches(config_.train.global_batch, communicator.rank(),
+                                              communicator.size(), reducer_options(config_)),
+               .device = at::kCPU},
+      out_(config_.out),
+      store_(out_, config_.train.keep_checkpoints) {
+  at::set_num_threads(static_cast<int>(config_.run.threads));
+  context_.device = choose_device(config_.device, communicator);
+  task_->build(context_);
+  parameters_ = task_->parameters();
+  optimizer_ = std::make_unique<Optimizer>(parameters_, config_.optimizer);
+}
+
+TrainingRun::~TrainingRun() = default;
+
+TrainOutcome TrainingRun::run() {
+  open_run_folder();
+  resume();
+  check_start();
+  if (step_ < config_.train.steps) {
+    train();
+  }
+  return finish();
+}
+
+RunSettings TrainingRun::settings() const {
+  Json config = result_keys(config_);
+  config.erase("run.threads");  // stands beside: another number is a warning, not a refusal
+  return {.config = config,
+          .plan_hash = task_->plan_hash(),
+          .data_hash = task_->data_hash(),
+          .code_version = version(),
+          .reduction = config_.dist.reduction,
+          .shards = config_.dist.shards,
+          .threads = config_.run.threads,
+          .cpu = at::get_cpu_capability()};
+}
+
+NamedTensors TrainingRun::weights() const {
+  NamedTensors all = parameters_;
+  const NamedTensors buffers = task_->buffers();
+  all.insert(all.end(), buffers.begin(), buffers.end());
+  return all;
+}
+
+/// Rank 0 takes the lease; the others hear whether it could.
+void TrainingRun::open_run_folder() {
+  together(communicator_, [&] {
+    if (communicator_.is_root()) {
+      make_writable_directory(out_);
+      lease_ = std::make_unique<Lease>(out_, config_.run.heartbeat_s);
+      task_->write_splits();
+      fs::remove(out_ / "outcome.json");  // of an attempt before: this one has none yet
+    }
+  });
+  reducer_ =
+      std::make_unique<GradientReducer>(values_of(parameters_), communicator_, context_.reduction);
+}
+
+void TrainingRun::resume() {
+  together(communicator_, [&] {
+    if (const std::optional<Checkpoint> found = store_.load_latest()) {
+      load(*found);
+    } else {
+      origin_ = task_->start(config_.init);
+    }
+  });
+  together(communicator_, [&] {
+    if (communicator_.is_root()) {
+      ConfigSchema schema;
+      config_.declare(schema);
+      write_atomically(out_ / "config.yaml", schema.to_yaml());
+      if (step_ == 0 && !origin_.weights.empty()) {
+        write_json(out_ / "transfer.json", origin_.report);
+      }
+      metrics_ = std::make_unique<MetricsLog>(out_, step_);
+    }
+  });
+}
+
+void TrainingRun::load(const Checkpoint& checkpoint) {
+  const std::string where = (out_ / "checkpoints").string();
+  check_continues(settings(), checkpoint.state, where);
+  copy_tensors(checkpoint.weights, weights(), where);
+  optimizer_->load_state(checkpoint.optimizer, where);
+  origin_ = continued_origin(config_.init, checkpoint.state, where);
+  step_ = checkpoint.step;
+  log::info("continuing " + out_.string() + " at step " + std::to_string(step_));
+}
+
+void TrainingRun::check_start() {
+  const RunSettings now = settings();
+  RunIdentity identity{.config_hash = to_hex(xxh64(now.config.dump() + std::to_string(step_))),
+                       .plan_hash = now.plan_hash,
+                       .data_hash = now.data_hash,
+                       .code_version = now.code_version};
+  identify_model(values_of(parameters_), identity);
+  check_same_start(communicator_, identity);
+}
+
+void TrainingRun::train() {
+  const StopSignal signals;
+  StepFlags flags(communicator_);
+  task_->open(step_);
+  Progress progress("training", config_.train.steps - step_, communicator_.is_root());
+  bool stop = false;
+  while (step_ < config_.train.steps && !stop) {
+    const double loss = one_step(flags);
+    progress.advance(1, "loss " + std::to_string(loss));
+    stop = stop_agreed(flags);  // before saving: a step that went wrong is not kept
+    if (!stop && step_ % config_.train.checkpoint_every == 0 && step_ < config_.train.steps) {
+      save();
+    }
+  }
+}
+
+/// What the ranks said of the step just made: they all stop, or fail, at the same one.
+bool TrainingRun::stop_agreed(StepFlags& flags) const {
+  const StepSummary all = flags.wait().value_or(StepSummary{});
+  require(!all.any_non_finite,
+          "step " + std::to_string(step_) +
+              ": the loss or its gradient is not finite; the last checkpoint is intact: lower "
+              "optimizer.lr or look at the data");
+  require<CommError>(all.hash_ok, "step " + std::to_string(step_) +
+                                      ": the ranks did not make the same sequence of reductions");
+  return all.any_stop;
+}
+
+double TrainingRun::one_step(StepFlags& flags) {
+  const Clock::time_point start = Clock::now();
+  TrainingTask::Step done = task_->backward(*reducer_);
+  const double lr = learning_rate(config_.optimizer, step_, config_.train.steps);
+  const double norm = optimizer_->step(lr);
+  ++step_;
+  const double step_s = seconds_since(start);
+  flags.start({.stop_requested = StopSignal::requested(),
+               .non_finite = !std::isfinite(done.loss) || !std::isfinite(norm),
+               .collective_hash = reducer_->collective_hash(),
+               .compute_ms = 1000 * (step_s - done.wait_s)});
+  const bool last = step_ == config_.train.steps;
+  if (metrics_ && (step_ % config_.train.log_every == 0 || last)) {
+    Json record{{"step", step_}};
+    record.update(done.metrics);
+    record.update({{"lr", lr},
+                   {"gradient_norm", norm},
+                   {"step_s", step_s},
+                   {"loader_wait_s", done.wait_s},
+                   {"samples_per_s", static_cast<double>(config_.train.global_batch) / step_s}});
+    metrics_->append(record);
+  }
+  const std::int64_t every = config_.train.validate_every;
+  if (every > 0 && (step_ % every == 0 || last)) {
+    Json record{{"step", step_}};
+    record.update(task_->validate());
+    if (metrics_) {
+      metrics_->append(record);
+    }
+  }
+  return done.loss;
+}
+
+/// Rank 0 writes; a full disk or a lost lease there ends every rank with the same error.
+void TrainingRun::save() {
+  together(communicator_, [&] {
+    if (communicator_.is_root()) {
+      Json state = to_json(settings());
+      state["ranks"] = communicator_.size();
+      state["generation"] = lease_->generation();
+      state["seed"] = config_.seed;
+      state["init"] = origin_.to_json();
+      store_.save(
+          {.step = step_, .weights = weights(), .optimizer = optimizer_->state(), .state = state},
+          *lease_);
+    }
+  });
+}
+
+TrainOutcome TrainingRun::finish() {
+  const bool done = step_ >= config_.train.steps;
+  save();
+  together(communicator_, [&] {
+    if (done && communicator_.is_root()) {
+      lease_->check();
+      task_->write_model(out_ / "model", origin_.lineage);
+    }
+  });
+  return {.code = done ? ExitCode::kDone : ExitCode::kResumable,
+          .steps_done = step_,
+          .weights_hash = hash_tensors(weights())};
+}
+
+TrainOutcome run_training(const TrainConfig& config, Communicator& communicator,
+                          const std::function<std::unique_ptr<TrainingTask>()>& make) {
+  std::unique_ptr<TrainingRun> training;
+  together(communicator,
+           [&] { training = std::make_unique<TrainingRun>(config, make(), communicator); });
+  return training->run();
+}
+
+}  // namespace hepar

@@ -1,0 +1,69 @@
+#pragma once
+#include <hepar/train/checkpoint.h>
+#include <hepar/train/lease.h>
+#include <hepar/train/optimizer.h>
+#include <hepar/train/train_config.h>
+#include <hepar/train/training_outcome.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "metrics_log.h"
+#include "run_folder.h"
+#include "training_task.h"
+
+namespace hepar {
+
+class StepFlags;
+
+/// One training in one folder, from start or resume to its end or a stop.
+class TrainingRun {
+ public:
+  /// Throws ConfigError before anything is written.
+  TrainingRun(const TrainConfig& config, std::unique_ptr<TrainingTask> task,
+              Communicator& communicator);
+  ~TrainingRun();
+  TrainingRun(const TrainingRun&) = delete;
+  TrainingRun& operator=(const TrainingRun&) = delete;
+  TrainingRun(TrainingRun&&) = delete;
+  TrainingRun& operator=(TrainingRun&&) = delete;
+
+  /// Collective.
+  TrainOutcome run();
+
+ private:
+  [[nodiscard]] RunSettings settings() const;
+  [[nodiscard]] NamedTensors weights() const;
+  void open_run_folder();
+  void resume();
+  void load(const Checkpoint& checkpoint);
+  void check_start();
+  void train();
+  [[nodiscard]] bool stop_agreed(StepFlags& flags) const;
+  double one_step(StepFlags& flags);
+  void save();
+  TrainOutcome finish();
+
+  Communicator& communicator_;
+  std::unique_ptr<TrainingTask> task_;
+  TrainConfig config_;
+  TrainingContext context_;
+  std::filesystem::path out_;
+  CheckpointStore store_;
+  NamedTensors parameters_;
+  Origin origin_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<GradientReducer> reducer_;
+  std::unique_ptr<Lease> lease_;
+  std::unique_ptr<MetricsLog> metrics_;
+  std::int64_t step_ = 0;
+};
+
+/// The same for a task that `make` constructs; an error there on one rank is every rank's.
+/// Collective.
+TrainOutcome run_training(const TrainConfig& config, Communicator& communicator,
+                          const std::function<std::unique_ptr<TrainingTask>()>& make);
+
+}  // namespace hepar
