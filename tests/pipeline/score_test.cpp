@@ -64,6 +64,7 @@ TEST_F(Score, DoesNotDependOnTheOrderOfRows) {
   std::reverse(lines.begin() + 1, lines.end());
 
   EXPECT_EQ(scored(lines), first);
+  EXPECT_EQ(first["substantial_fibrosis"]["auc"], first["official_s1"]["auc"]) << "to the last bit";
 }
 
 TEST_F(Score, SaturatedScoresKeepTheirOrder) {

@@ -64,6 +64,18 @@ double covariance_of_aucs(const Placements& a, const Placements& b) {
          covariance(a.of_negatives, b.of_negatives) / static_cast<double>(a.of_negatives.size());
 }
 
+/// From the sum of ranks, which is exact in halves: the AUC of a score and that of its negative for
+/// the other class are the same number.
+double auc_of(const Classes& classes) {
+  std::vector<double> all = classes.positives;
+  all.insert(all.end(), classes.negatives.begin(), classes.negatives.end());
+  const std::vector<double> ranks = midranks(all);
+  const auto m = static_cast<double>(classes.positives.size());
+  const auto n = static_cast<double>(classes.negatives.size());
+  const auto positives_end = ranks.begin() + static_cast<std::ptrdiff_t>(classes.positives.size());
+  return (std::accumulate(ranks.begin(), positives_end, 0.0) - m * (m + 1) / 2) / (m * n);
+}
+
 bool has_variance(const Classes& classes) {
   return classes.positives.size() > 1 && classes.negatives.size() > 1;
 }
@@ -122,7 +134,7 @@ AucEstimate delong(const RocSample& sample, double level) {
     return estimate;
   }
   const Placements placements = placements_of(classes);
-  estimate.auc = mean(placements.of_positives);
+  estimate.auc = auc_of(classes);
   if (!has_variance(classes)) {
     estimate.undefined = "DeLong's variance needs two cases of each class";
     return estimate;
@@ -143,7 +155,7 @@ DeLongTest delong_test(const RocSample& first, const std::vector<double>& second
   }
   const Placements a = placements_of(classes);
   const Placements b = placements_of(others);
-  test.difference = mean(a.of_positives) - mean(b.of_positives);
+  test.difference = auc_of(classes) - auc_of(others);
   if (!has_variance(classes)) {
     return test;
   }
