@@ -93,20 +93,20 @@ TEST_F(Score, OneClassGroupsHaveCountsAndNoNumber) {
 }
 
 TEST_F(Score, FoldsAndSeedsAreToldApart) {
-  // AUC of fold 0: 1 and 0 by seed; of fold 1: 1 and 1.
+  // AUC of fold 0: 1 and 0 by seed; of fold 1: 1 and 0.5.
   const Json document = scored({"case,stage,q4,q1,fold,seed", "a,1,0.1,0.9,0,0", "b,4,0.9,0.1,0,0",
                                 "c,1,0.2,0.9,1,0", "d,4,0.8,0.1,1,0", "a,1,0.7,0.9,0,1",
-                                "b,4,0.3,0.1,0,1", "c,1,0.2,0.9,1,1", "d,4,0.8,0.1,1,1"});
+                                "b,4,0.3,0.1,0,1", "c,1,0.5,0.9,1,1", "d,4,0.5,0.1,1,1"});
 
   const Json& folds = document["folds"]["cirrhosis"]["auc"];
-  EXPECT_DOUBLE_EQ(folds["mean"], 0.75);
-  EXPECT_DOUBLE_EQ(folds["sd"], 0.5);
-  EXPECT_DOUBLE_EQ(folds["sd_over_folds"], std::sqrt(0.125));
-  EXPECT_DOUBLE_EQ(folds["sd_over_seeds"], std::sqrt(0.125));
+  EXPECT_DOUBLE_EQ(folds["mean"], 0.625);
+  EXPECT_DOUBLE_EQ(folds["sd"], std::sqrt(0.6875 / 3));
+  EXPECT_DOUBLE_EQ(folds["sd_over_folds"], 0.25 / std::sqrt(2.0));
+  EXPECT_DOUBLE_EQ(folds["sd_over_seeds"], 0.75 / std::sqrt(2.0));
   const Json& pooled = document["cirrhosis"];
-  EXPECT_DOUBLE_EQ(pooled["auc"], (1.0 + 0.75) / 2);
-  EXPECT_EQ(pooled["shown_seed"], 1);  // the lower of two in the middle
-  EXPECT_DOUBLE_EQ(pooled["auc_sd_over_seeds"], 0.25 / std::sqrt(2.0));
+  EXPECT_DOUBLE_EQ(pooled["auc"], (1 + 0.125) / 2);  // of seed 1 only d = c counts, half
+  EXPECT_EQ(pooled["shown_seed"], 1);                // the lower of two in the middle
+  EXPECT_DOUBLE_EQ(pooled["auc_sd_over_seeds"], 0.875 / std::sqrt(2.0));
   EXPECT_EQ(pooled["seeds"].size(), 2U);
 }
 
@@ -217,6 +217,36 @@ TEST_F(Score, ComparisonsArePairedOverTheSamePatients) {
   config_.against = {tables_.write("other.csv", {"case,stage,q4,q1", "p100,2,0.1,0.2"})};
   EXPECT_NE(test::error_of<DataError>([&] { score(config_); }).find("case p100 has stage 1"),
             std::string::npos);
+}
+
+TEST_F(Score, OfSeveralSeedsTheMedianTestIsShown) {
+  test::CohortSpec spec{.patients = 40, .seeds = 3, .random_seed = 3};
+  const Lines base = test::cohort_lines(spec);
+  spec.noise = 3;
+  config_.against = {tables_.write("noisy.csv", test::cohort_lines(spec))};
+  const Json shown = scored(base)["comparisons"][0];
+
+  const auto of_seed = [&](int seed) {
+    const auto only = [&](const Lines& lines) {
+      Lines kept{lines.front()};
+      std::copy_if(lines.begin() + 1, lines.end(), std::back_inserter(kept),
+                   [&](const std::string& line) { return line.back() == '0' + seed; });
+      return kept;
+    };
+    config_.against = {tables_.write("one.csv", only(test::cohort_lines(spec)))};
+    return scored(only(base))["comparisons"][0];
+  };
+  for (const char* key : {"delong_p", "mcnemar_p"}) {
+    std::vector<double> p{of_seed(0)[key], of_seed(1)[key], of_seed(2)[key]};
+    std::sort(p.begin(), p.end());
+    EXPECT_LT(p[0], p[1]) << "seeds must differ for the test to say something";
+    EXPECT_EQ(shown[key], p[1]) << key;
+  }
+  double difference = 0;
+  for (int seed = 0; seed < 3; ++seed) {
+    difference += of_seed(seed)["auc_difference"].get<double>() / 3;
+  }
+  EXPECT_NEAR(shown["auc_difference"], difference, 1e-12);
 }
 
 TEST_F(Score, ViewsTellWhatEachSequenceSays) {

@@ -65,7 +65,8 @@ bool has_four(const PatientTable& table) {
   });
 }
 
-std::vector<std::string> fused_row(const PatientTable& table, std::size_t run, std::size_t i) {
+std::vector<std::string> fused_row(const PatientTable& table, std::size_t run, std::size_t i,
+                                   bool four) {
   const ScoredPatient& patient = table.patients[i];
   const StageScore& score = table.scores[run][i];
   std::vector<std::string> cells{detail::csv_cell(patient.id),
@@ -74,7 +75,7 @@ std::vector<std::string> fused_row(const PatientTable& table, std::size_t run, s
                                  cell(score.q1),
                                  std::to_string(table.seeds[run]),
                                  table.from_prior[i] ? "1" : "0"};
-  if (has_four(table)) {
+  if (four) {
     for (const double p : *score.stages) {
       cells.push_back(cell(p));
     }
@@ -89,13 +90,14 @@ std::vector<std::string> fused_row(const PatientTable& table, std::size_t run, s
 }
 
 std::string fused_csv(const PatientTable& table) {
+  const bool four = has_four(table);
   std::vector<std::string> lines{"case,stage,q4,q1,seed,from_prior"};
-  lines[0] += has_four(table) ? ",p1,p2,p3,p4" : "";
+  lines[0] += four ? ",p1,p2,p3,p4" : "";
   lines[0] += table.has_domain ? ",domain" : "";
   lines[0] += table.has_fold ? ",fold" : "";
   for (std::size_t run = 0; run < table.seeds.size(); ++run) {
     for (std::size_t i = 0; i < table.patients.size(); ++i) {
-      lines.push_back(join(fused_row(table, run, i), ","));
+      lines.push_back(join(fused_row(table, run, i, four), ","));
     }
   }
   return join(lines, "\n") + "\n";
@@ -159,7 +161,10 @@ void run_score_command(const ScoreConfig& config, bool dry_run) {
   const std::string what = std::to_string(loaded.scored().patients.size()) + " patients, " +
                            std::to_string(loaded.scored().seeds.size()) + " seed(s)";
   if (dry_run) {
-    options_of(config);
+    static_cast<void>(options_of(config));  // throws on what cannot be a prior
+    for (const std::string& file : config.against) {
+      const detail::LoadedEvidence other(request_of(config, file));
+    }
     log::print("score: would score " + what + " and write " + config.out);
     return;
   }
