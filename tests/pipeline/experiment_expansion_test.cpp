@@ -42,6 +42,47 @@ stages:
   EXPECT_EQ(experiment.trials.front().stage, "first");
 }
 
+TEST(Expansion, AReferenceGathersAStageOverAnAxis) {
+  const Experiment experiment = expand(R"(
+name: folds
+axes: {seed: [7, 8], fold: [0, 1, 2], row: [net]}
+stages:
+  set: {command: make}
+  net: {command: fit, data: "${set}", seed: "${seed}", optimizer: {lr: "${fold}"}}
+  all: {command: fit, data: ["${set}", "${${row}[fold]}"], seed: "${seed}"}
+  every: {command: fit, data: "${net[seed, fold]}"}
+)");
+
+  ASSERT_EQ(ids(experiment, "all").size(), 2U);
+  const Trial& gathered =
+      experiment.trial(experiment.cell("all", {{"row", "net"}, {"seed", "8"}})->id);
+  std::vector<std::string> wanted = ids(experiment, "set");
+  for (const char* fold : {"0", "1", "2"}) {
+    wanted.push_back(experiment.cell("net", {{"fold", fold}, {"seed", "8"}})->id);
+  }
+  EXPECT_EQ(gathered.inputs, wanted);
+  EXPECT_EQ(gathered.config["data"].size(), 4U);
+  ASSERT_EQ(ids(experiment, "every").size(), 1U);
+  EXPECT_EQ(experiment.trial(ids(experiment, "every").front()).inputs, ids(experiment, "net"));
+}
+
+TEST(Expansion, WhatCannotBeGatheredIsRefused) {
+  const auto message = [](const std::string& value) {
+    return error_of([&] {
+      expand(
+          "{name: n, axes: {seed: [0, 1]}, stages: {a: {command: make}, b: {command: fit, "
+          "seed: \"${seed}\"}, c: {command: fit, data: \"" +
+          value + "\"}}}");
+    });
+  };
+
+  EXPECT_EQ(message("${b[seed]}"), "");
+  EXPECT_NE(message("${b[sed]}").find("no axis 'sed'"), std::string::npos) << message("${b[sed]}");
+  EXPECT_NE(message("${a[seed]}").find("does not depend on the axis"), std::string::npos);
+  EXPECT_NE(message("${none[seed]}").find("wanted STAGE[AXIS"), std::string::npos);
+  EXPECT_NE(message("${b[seed]}/more").find("only stand for a whole value"), std::string::npos);
+}
+
 TEST(Expansion, IdsAreThoseOfEarlierVersions) {
   const Experiment experiment = expand(kStudy);
 

@@ -21,7 +21,7 @@ using detail::StageSource;
 /// What a stage depends on, through everything it reads.
 struct Dependence {
   std::set<std::string> axes;
-  std::set<std::string> stages;  ///< that it reads itself
+  std::set<detail::StageReference> stages;  ///< that it reads itself
 };
 
 class Expansion {
@@ -93,9 +93,16 @@ class Expansion {
     for (const auto& [axis, ignored] : key_axes(of)) {
       found.axes.insert(axis);
     }
-    for (const std::string& name : found.stages) {
-      const Dependence& inner = visit(stage(name));
-      found.axes.insert(inner.axes.begin(), inner.axes.end());
+    for (const detail::StageReference& read : found.stages) {
+      std::set<std::string> inner = visit(stage(read.stage)).axes;
+      for (const std::string& axis : read.gathered) {
+        if (inner.erase(axis) == 0) {
+          add(of, "",
+              "${" + read.stage + "[" + axis + "]}: the stage '" + read.stage +
+                  "' does not depend on the axis '" + axis + "'");
+        }
+      }
+      found.axes.insert(inner.begin(), inner.end());
     }
     open_.erase(of.name);
     order_.push_back(&of);
@@ -164,11 +171,29 @@ class Expansion {
     return kept;
   }
 
-  void add_trial(const StageSource& of, const AxisValues& axes, Experiment& experiment) {
-    const auto upstream = [&](const std::string& name) {
+  /// The cells that a reference reads from a trial under `axes`.
+  [[nodiscard]] std::vector<std::string> outputs(const detail::StageReference& reference,
+                                                 AxisValues axes) {
+    if (reference.gathered.empty()) {
       // A circle or an unknown name was reported before; expansion is then never reached.
-      return detail::input_token(ids_.at({name, restricted(axes, name)}));
-    };
+      return {detail::input_token(ids_.at({reference.stage, restricted(axes, reference.stage)}))};
+    }
+    detail::StageReference rest = reference;
+    rest.gathered.erase(rest.gathered.begin());
+    const auto axis = std::find_if(source_.axes.begin(), source_.axes.end(), [&](const auto& a) {
+      return a.first == reference.gathered.front();
+    });
+    std::vector<std::string> found;
+    for (const std::string& setting : axis->second) {
+      axes[axis->first] = setting;
+      const std::vector<std::string> inner = outputs(rest, axes);
+      found.insert(found.end(), inner.begin(), inner.end());
+    }
+    return found;
+  }
+
+  void add_trial(const StageSource& of, const AxisValues& axes, Experiment& experiment) {
+    const auto upstream = [&](const detail::StageReference& read) { return outputs(read, axes); };
     std::vector<Setting> settings;
     for (const detail::KeySource& entry : of.keys) {
       settings.push_back({entry.key, substitution_.resolve(entry.value, axes, upstream),

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "hepar/core/error.h"
+#include "hepar/core/text.h"
 
 namespace hepar::detail {
 namespace {
@@ -62,6 +63,29 @@ void Substitution::unknown(const std::string& name) const {
                     suggestion(name, known));
 }
 
+/// "net[fold]" taken apart; without brackets the name alone.
+StageReference Substitution::parse(const std::string& name) const {
+  const std::size_t open = name.find('[');
+  if (open == std::string::npos) {
+    return {name, {}};
+  }
+  require<ConfigError>(name.back() == ']' && is_stage(name.substr(0, open)),
+                       "'${" + name + "}': wanted STAGE[AXIS, …] with the name of a stage");
+  StageReference found{name.substr(0, open), {}};
+  for (std::string axis : split(name.substr(open + 1, name.size() - open - 2), ',')) {
+    std::erase(axis, ' ');
+    if (settings(axis) == nullptr) {
+      std::vector<std::string> known;
+      for (const auto& [other, ignored] : source_.axes) {
+        known.push_back(other);
+      }
+      throw ConfigError("'${" + name + "}': no axis '" + axis + "'" + suggestion(axis, known));
+    }
+    found.gathered.push_back(axis);
+  }
+  return found;
+}
+
 void Substitution::collect(const std::string& text, int depth, References& found) const {
   require<ConfigError>(depth < kDeepest, "'" + text + "' refers to itself");
   const std::optional<Reference> next = innermost(text);
@@ -83,8 +107,8 @@ void Substitution::collect(const std::string& text, int depth, References& found
     } else {
       collect(replaced(text, *next, text_of(value->second, name)), depth + 1, found);
     }
-  } else if (is_stage(name)) {
-    found.stages.insert(name);
+  } else if (const StageReference reference = parse(name); is_stage(reference.stage)) {
+    found.stages.insert(reference);
     collect(replaced(text, *next, ""), depth + 1, found);
   } else {
     unknown(name);
@@ -107,11 +131,11 @@ References Substitution::references(const Json& value) const {
 }
 
 Json Substitution::resolve(const Json& value, const AxisValues& axes,
-                           const std::function<std::string(const std::string&)>& stage) const {
+                           const Outputs& outputs) const {
   if (value.is_array()) {
     Json items = Json::array();
     for (const Json& item : value) {
-      const Json resolved = resolve(item, axes, stage);
+      const Json resolved = resolve(item, axes, outputs);
       if (resolved.is_array()) {
         items.insert(items.end(), resolved.begin(), resolved.end());
       } else {
@@ -123,16 +147,22 @@ Json Substitution::resolve(const Json& value, const AxisValues& axes,
   std::string text = value.get<std::string>();
   for (int depth = 0; const std::optional<Reference> next = innermost(text); ++depth) {
     require<ConfigError>(depth < kDeepest, "'" + text + "' refers to itself");
+    const bool whole = next->begin == 0 && next->end == text.size();
     const auto named = source_.values.find(next->name);
     if (const auto axis = axes.find(next->name); axis != axes.end()) {
       text = replaced(text, *next, axis->second);
     } else if (named != source_.values.end()) {
-      if (named->second.is_array() && next->begin == 0 && next->end == text.size()) {
-        return resolve(named->second, axes, stage);
+      if (named->second.is_array() && whole) {
+        return resolve(named->second, axes, outputs);
       }
       text = replaced(text, *next, text_of(named->second, next->name));
     } else {
-      text = replaced(text, *next, stage(next->name));
+      const StageReference reference = parse(next->name);
+      const std::vector<std::string> found = outputs(reference);
+      if (!reference.gathered.empty()) {
+        return whole ? Json(found) : Json(text_of(Json::array(), next->name));
+      }
+      text = replaced(text, *next, found.front());
     }
   }
   return text;
