@@ -3,10 +3,10 @@
 #include <regex>
 #include <set>
 
+#include "hepar/core/csv.h"
 #include "hepar/core/error.h"
 #include "hepar/core/text.h"
 #include "hepar/image/nifti.h"
-#include "sources/csv.h"
 #include "sources/source.h"
 
 namespace hepar {

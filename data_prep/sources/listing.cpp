@@ -2,10 +2,10 @@
 #include <set>
 
 #include "convert/image_files.h"
+#include "hepar/core/csv.h"
 #include "hepar/core/error.h"
 #include "hepar/core/parallel.h"
 #include "hepar/core/text.h"
-#include "sources/csv.h"
 #include "sources/source.h"
 
 namespace hepar {

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <map>
 
+#include "hepar/core/csv.h"
 #include "hepar/core/error.h"
 #include "hepar/core/text.h"
-#include "sources/csv.h"
 #include "sources/source.h"
 
 namespace hepar {

@@ -13,7 +13,9 @@
 #include "hepar/pipeline/plan_command.h"
 #include "hepar/pipeline/postprocess.h"
 #include "hepar/pipeline/report.h"
+#include "hepar/pipeline/score_command.h"
 #include "hepar/pipeline/status_command.h"
+#include "hepar/pipeline/submission.h"
 #include "programs.h"
 
 namespace hepar {
@@ -54,6 +56,8 @@ constexpr std::array<Command, 17> kCommands{{
     {"classify", "hepar-engine", "fibrosis scores of volumes of interest by staging networks"},
     {"postprocess", "", "fit nnU-Net's component rule on out-of-fold masks"},
     {"evaluate", "", "DSC and surface distances of predicted masks"},
+    {"score", "", "AUC, accuracy, calibration and intervals of staging scores; compares heads"},
+    {"submission", "", "the staging file of a CARE challenge: write it or check it"},
     {"run", "hepar-engine", "do what is not done of an experiment"},
     {"status", "", "what of an experiment is done, runs, waits or failed"},
     {"report", "", "tables, curves, costs and commands of an experiment"},
@@ -112,6 +116,10 @@ void run(Arguments arguments) {
     front_command<PlanCommandConfig>(name, arguments, run_plan_command);
   } else if (name.command == "postprocess") {
     front_command<PostprocessConfig>(name, arguments, postprocess);
+  } else if (name.command == "score") {
+    front_command<ScoreConfig>(name, arguments, run_score_command);
+  } else if (name.command == "submission") {
+    front_command<SubmissionConfig>(name, arguments, run_submission_command);
   } else {
     front_command<EvaluateConfig>(name, arguments, evaluate);
   }

@@ -141,18 +141,101 @@ class RegionPlane {
   std::vector<float> least_;
 };
 
+Axes axes_of(const at::Tensor& logits, SizeVox cropped, std::optional<int> separate_axis) {
+  require<ShapeError>(
+      logits.dim() == 4 && logits.scalar_type() == at::kFloat && logits.is_contiguous(),
+      "export_labels: wanted contiguous float logits [classes, z, y, x]");
+  return {.z = taps(logits.size(1), cropped.z, separate_axis == 0),
+          .y = taps(logits.size(2), cropped.y, separate_axis == 1),
+          .x = taps(logits.size(3), cropped.x, separate_axis == 2)};
+}
+
+SizeVox size_of(const at::Tensor& logits) {
+  return {logits.size(1), logits.size(2), logits.size(3)};
+}
+
+/// Probabilities of one output plane, added up over configurations.
+class MeanPlane {
+ public:
+  MeanPlane(std::size_t outputs, std::size_t voxels, bool regions)
+      : voxels_(voxels), regions_(regions), sum_(outputs, std::vector<float>(voxels)) {
+    part_ = sum_;
+  }
+
+  /// Where the next configuration's logits of an output go.
+  std::vector<float>& output(std::size_t index) { return part_[index]; }
+
+  /// After all outputs of a configuration.
+  void add() {
+    for (std::size_t i = 0; i < voxels_; ++i) {
+      regions_ ? add_sigmoid(i) : add_softmax(i);
+    }
+    ++parts_;
+  }
+
+  /// The most probable class; ties stay with the lower one, as argmax does.
+  void label(std::int16_t* out, float* sure) const {
+    for (std::size_t i = 0; i < voxels_; ++i) {
+      std::size_t best = 0;
+      for (std::size_t c = 1; c < sum_.size(); ++c) {
+        best = sum_[c][i] > sum_[best][i] ? c : best;
+      }
+      out[i] = static_cast<std::int16_t>(best);
+      if (sure != nullptr) {
+        sure[i] = sum_[best][i] / parts_;
+      }
+    }
+  }
+
+  void label(const std::vector<Region>& regions, std::int16_t* out, float* sure) const {
+    for (std::size_t i = 0; i < voxels_; ++i) {
+      float least = 1;
+      for (std::size_t r = 0; r < regions.size(); ++r) {
+        const float probability = sum_[r][i] / parts_;
+        least = std::min(least, std::max(probability, 1 - probability));
+        if (probability > 0.5F) {
+          out[i] = static_cast<std::int16_t>(regions[r].writes);
+        }
+      }
+      if (sure != nullptr) {
+        sure[i] = least;
+      }
+    }
+  }
+
+ private:
+  void add_softmax(std::size_t i) {
+    float top = part_[0][i], total = 0;
+    for (const std::vector<float>& logits : part_) {
+      top = std::max(top, logits[i]);
+    }
+    for (std::vector<float>& logits : part_) {
+      logits[i] = std::exp(logits[i] - top);
+      total += logits[i];
+    }
+    for (std::size_t c = 0; c < sum_.size(); ++c) {
+      sum_[c][i] += part_[c][i] / total;
+    }
+  }
+  void add_sigmoid(std::size_t i) {
+    for (std::size_t r = 0; r < sum_.size(); ++r) {
+      sum_[r][i] += 1 / (1 + std::exp(-part_[r][i]));
+    }
+  }
+
+  std::size_t voxels_;
+  bool regions_;
+  float parts_ = 0;
+  std::vector<std::vector<float>> sum_, part_;  ///< [output][voxel]
+};
+
 }  // namespace
 
 std::vector<std::int16_t> export_labels(const at::Tensor& logits, SizeVox cropped,
                                         std::optional<int> separate_axis, int threads,
                                         const ExportExtras& extras) {
-  require<ShapeError>(
-      logits.dim() == 4 && logits.scalar_type() == at::kFloat && logits.is_contiguous(),
-      "export_labels: wanted contiguous float logits [classes, z, y, x]");
-  const SizeVox from{logits.size(1), logits.size(2), logits.size(3)};
-  const Axes axes{.z = taps(from.z, cropped.z, separate_axis == 0),
-                  .y = taps(from.y, cropped.y, separate_axis == 1),
-                  .x = taps(from.x, cropped.x, separate_axis == 2)};
+  const Axes axes = axes_of(logits, cropped, separate_axis);
+  const SizeVox from = size_of(logits);
   const auto* data = logits.const_data_ptr<float>();
   const std::int64_t classes = logits.size(0), plane_voxels = cropped.y * cropped.x;
   std::vector<std::int16_t> labels(static_cast<std::size_t>(count(cropped)));
@@ -177,6 +260,44 @@ std::vector<std::int16_t> export_labels(const at::Tensor& logits, SizeVox croppe
     if (confidence != nullptr) {
       float* sure = confidence->data() + z * plane_voxels;
       extras.regions.empty() ? top.probabilities(sure) : regions.probabilities(sure);
+    }
+  });
+  return labels;
+}
+
+std::vector<std::int16_t> export_mean_labels(std::span<const ExportPart> parts, SizeVox cropped,
+                                             int threads, const ExportExtras& extras) {
+  require(!parts.empty(), "export_mean_labels: nothing to average");
+  std::vector<Axes> axes;
+  const std::int64_t outputs = parts.front().logits.size(0);
+  for (const ExportPart& part : parts) {
+    axes.push_back(axes_of(part.logits, cropped, part.separate_axis));
+    require<ShapeError>(part.logits.size(0) == outputs,
+                        "export_mean_labels: wanted " + std::to_string(outputs) +
+                            " outputs of each, found " + std::to_string(part.logits.size(0)));
+  }
+  const auto plane_voxels = static_cast<std::size_t>(cropped.y * cropped.x);
+  std::vector<std::int16_t> labels(static_cast<std::size_t>(count(cropped)));
+  if (extras.confidence != nullptr) {
+    extras.confidence->resize(labels.size());
+  }
+  parallel_for(cropped.z, threads, [&](std::int64_t z) {
+    MeanPlane mean(static_cast<std::size_t>(outputs), plane_voxels, !extras.regions.empty());
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+      const SizeVox from = size_of(parts[p].logits);
+      PlaneResampler resampler(from, cropped, axes[p]);
+      for (std::int64_t c = 0; c < outputs; ++c) {
+        resampler.resample(parts[p].logits.const_data_ptr<float>() + c * count(from), z,
+                           mean.output(static_cast<std::size_t>(c)));
+      }
+      mean.add();
+    }
+    const std::size_t start = static_cast<std::size_t>(z) * plane_voxels;
+    float* sure = extras.confidence == nullptr ? nullptr : extras.confidence->data() + start;
+    if (extras.regions.empty()) {
+      mean.label(labels.data() + start, sure);
+    } else {
+      mean.label(extras.regions, labels.data() + start, sure);
     }
   });
   return labels;

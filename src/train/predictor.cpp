@@ -94,6 +94,25 @@ void judge(std::vector<std::int16_t>& labels, const std::vector<float>& confiden
   answer.confidence = foreground > 0 ? sum / static_cast<double>(foreground) : 0;
 }
 
+std::vector<std::int16_t> cropped_labels(std::span<const ConfigurationLogits> configurations,
+                                         const PredictOptions& options,
+                                         const ExportExtras& extras) {
+  const NetworkInput& input = configurations.front().input;
+  const SizeVox size = input.geometry.crop.size;
+  if (configurations.size() == 1) {  // the largest logit needs no probabilities
+    return export_labels(configurations.front().logits, size, input.separate_axis, options.threads,
+                         extras);
+  }
+  std::vector<ExportPart> parts;
+  for (const ConfigurationLogits& one : configurations) {
+    require<DataError>(one.input.geometry.crop.size == size && one.input.turned == input.turned &&
+                           one.input.geometry.transpose == input.geometry.transpose,
+                       input.where + ": the configurations crop or turn this case differently");
+    parts.push_back({one.logits, one.input.separate_axis});
+  }
+  return export_mean_labels(parts, size, options.threads, extras);
+}
+
 }  // namespace
 
 NetworkInput prepare_input(const std::vector<Image<float>>& channels, const Model& model,
@@ -127,12 +146,20 @@ at::Tensor predict_logits(const NetworkInput& input, const std::vector<Model>& m
 
 Prediction finish_prediction(const NetworkInput& input, const at::Tensor& logits,
                              const PredictOptions& options, bool with_confidence) {
+  return finish_ensemble(std::vector<ConfigurationLogits>{{input, logits}}, options,
+                         with_confidence);
+}
+
+Prediction finish_ensemble(std::span<const ConfigurationLogits> configurations,
+                           const PredictOptions& options, bool with_confidence) {
+  require(!configurations.empty(), "finish_ensemble: no configuration");
+  const NetworkInput& input = configurations.front().input;
   Prediction answer;
   std::vector<float> confidence;
   const bool judged = with_confidence || options.ignore_below > 0;
   std::vector<std::int16_t> cropped =
-      export_labels(logits, input.geometry.crop.size, input.separate_axis, options.threads,
-                    {.confidence = judged ? &confidence : nullptr, .regions = input.regions});
+      cropped_labels(configurations, options,
+                     {.confidence = judged ? &confidence : nullptr, .regions = input.regions});
   if (judged) {
     judge(cropped, confidence, options, answer);
   }

@@ -109,6 +109,72 @@ TEST(ExportedLabels, DoesNotDependOnThreads) {
   }
 }
 
+/// Mean softmax of what two configurations say of one output voxel, in double.
+std::vector<double> mean_probabilities(const std::vector<ExportPart>& parts, SizeVox to,
+                                       OffsetVox v) {
+  std::vector<double> mean(static_cast<std::size_t>(parts.front().logits.size(0)), 0.0);
+  for (const ExportPart& part : parts) {
+    const std::vector<double> values = values_at(part.logits, to, v, part.separate_axis);
+    double sum = 0;
+    for (const double value : values) {
+      sum += std::exp(value);
+    }
+    for (std::size_t c = 0; c < mean.size(); ++c) {
+      mean[c] += std::exp(values[c]) / sum / static_cast<double>(parts.size());
+    }
+  }
+  return mean;
+}
+
+TEST(MeanLabels, AreOfTheMeanProbabilityAtTheOutputsSpacing) {
+  const SizeVox to{9, 11, 8};
+  const std::vector<ExportPart> parts{{random_logits(3, {5, 6, 7}, 4).mul(3), {}},
+                                      {random_logits(3, {4, 13, 9}, 5), 0}};
+  std::vector<float> sure;
+
+  const auto labels = export_mean_labels(parts, to, 2, {.confidence = &sure});
+
+  std::size_t i = 0, unlike_logits = 0;
+  for (OffsetVox v; v.z < to.z; ++v.z) {
+    for (v.y = 0; v.y < to.y; ++v.y) {
+      for (v.x = 0; v.x < to.x; ++v.x, ++i) {
+        const std::vector<double> mean = mean_probabilities(parts, to, v);
+        const double found = mean.at(static_cast<std::size_t>(labels[i]));
+        ASSERT_GE(found, *std::max_element(mean.begin(), mean.end()) - 1e-5);
+        ASSERT_NEAR(static_cast<double>(sure[i]), found, 1e-5);
+        std::vector<double> logits = values_at(parts[0].logits, to, v, {});
+        const std::vector<double> other = values_at(parts[1].logits, to, v, 0);
+        std::transform(logits.begin(), logits.end(), other.begin(), logits.begin(), std::plus<>());
+        unlike_logits +=
+            std::max_element(logits.begin(), logits.end()) - logits.begin() != labels[i];
+      }
+    }
+  }
+  EXPECT_GT(unlike_logits, 0U);  // the mean of logits would have said something else
+}
+
+TEST(MeanLabels, OfRegionsAreWrittenAboveOneHalf) {
+  const auto part = [](std::vector<float> logits) {
+    return ExportPart{at::tensor(logits).view({2, 1, 1, 3}), {}};
+  };
+  const std::vector<Region> regions{{{1, 2}, 1}, {{2}, 2}};
+  std::vector<float> sure;
+  // Region 0: mean probabilities .57, .31, .88; region 1: .27, .27, .73.
+  const std::vector<ExportPart> parts{part({2, -2, 2, -3, -3, 1}), part({-1, 0, 2, 0, 0, 1})};
+
+  const auto labels = export_mean_labels(parts, {1, 1, 3}, 1, {&sure, regions});
+
+  EXPECT_EQ(labels, (std::vector<std::int16_t>{1, 0, 2}));
+  EXPECT_NEAR(sure[0], (1 / (1 + std::exp(-2.0)) + 1 / (1 + std::exp(1.0))) / 2, 1e-6);
+}
+
+TEST(MeanLabels, RefuseOutputsThatDiffer) {
+  const std::vector<ExportPart> parts{{random_logits(3, {4, 4, 4}, 1), {}},
+                                      {random_logits(2, {4, 4, 4}, 1), {}}};
+
+  EXPECT_THROW(export_mean_labels(parts, {4, 4, 4}, 1), ShapeError);
+}
+
 TEST(ExportedLabels, TiesGoToTheLowerClass) {
   at::Tensor logits = at::zeros({3, 2, 2, 2});
   logits[1] = 1;

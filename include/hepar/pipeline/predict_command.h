@@ -8,8 +8,10 @@ namespace hepar {
 
 struct PredictConfig {
   std::vector<std::string>
-      model;       ///< model folders or run folders; several: their logits are averaged
-  std::string in;  ///< folder of NIfTI files, or a cohort
+      model;  ///< model folders or run folders; several: their logits are averaged
+  std::vector<std::string>
+      ensemble_with;  ///< of a second configuration; the two's probabilities are averaged
+  std::string in;     ///< folder of NIfTI files, or a cohort
   std::string out;
   std::vector<std::string> split;     ///< of a cohort; empty: all
   std::vector<std::string> sequence;  ///< of a cohort; empty: the plan's channels
@@ -19,6 +21,7 @@ struct PredictConfig {
   bool mirror = true;
   bool largest_component = false;
   std::string postprocessing;  ///< postprocessing.json whose steps are taken
+  bool save_logits = false;    ///< OUT/logits/CASE.safetensors beside the masks
   std::string device = "auto";
   std::int64_t tile_batch = 1;
   bool share_tiles = true;  ///< the last cases are done by all ranks, tile by tile

@@ -9,6 +9,7 @@
 #include <hepar/train/model_folder.h>
 #include <hepar/train/sliding_window.h>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,18 @@ std::vector<std::int16_t> export_labels(const at::Tensor& logits, SizeVox croppe
                                         std::optional<int> separate_axis, int threads,
                                         const ExportExtras& extras = {});
 
+/// The logits of one of several configurations, each on a grid of its own.
+struct ExportPart {
+  at::Tensor logits;
+  std::optional<int> separate_axis;
+};
+
+/// Mean of the parts' probabilities (softmax, or sigmoid of regions) at the original spacing -> the
+/// class of the largest one: nnU-Net's ensemble of configurations. Slab by slab as
+/// export_labels().
+std::vector<std::int16_t> export_mean_labels(std::span<const ExportPart> parts, SizeVox cropped,
+                                             int threads, const ExportExtras& extras = {});
+
 /// A case made ready for the network; plain work that a background thread may do.
 struct NetworkInput {
   std::string where;
@@ -74,6 +87,17 @@ struct Prediction {
 };
 Prediction finish_prediction(const NetworkInput& input, const at::Tensor& logits,
                              const PredictOptions& options, bool with_confidence = false);
+
+/// One configuration's view of a case.
+struct ConfigurationLogits {
+  const NetworkInput& input;
+  at::Tensor logits;
+};
+
+/// The same for several configurations of one case, with the same classes, orientation and
+/// transpose: the mean of their probabilities. One alone is finish_prediction().
+Prediction finish_ensemble(std::span<const ConfigurationLogits> configurations,
+                           const PredictOptions& options, bool with_confidence = false);
 
 /// The three in a row.
 LabelImage predict_case(const std::vector<Image<float>>& channels, const std::vector<Model>& models,

@@ -19,7 +19,8 @@ std::string text_of(const Json& json) {
 }
 
 struct Loaded {
-  NetworkInput network;
+  std::vector<NetworkInput> views;  ///< one a configuration
+  Grid grid;                        ///< of the images as they were read
   std::set<std::string> hashes;
 };
 
@@ -45,11 +46,11 @@ class RankShare {
       guard(cases[k], [&] {
         auto loaded = std::make_shared<Loaded>(now.get());
         hashes_[input(cases[k]).name] = loaded->hashes;
-        const at::Tensor logits = predict_logits(loaded->network, run_.models, run_.options);
+        const std::vector<at::Tensor> logits = logits_of(*loaded, run_.options);
         finish(keeping, kept);
         kept = cases[k];
         keeping = std::async(std::launch::async, [this, loaded, logits, index = cases[k]] {
-          keep(index, loaded->network, logits);
+          keep(index, *loaded, logits);
         });
       });
       progress.advance(1, input(cases[k]).name);
@@ -70,10 +71,10 @@ class RankShare {
     }
     PredictOptions options = run_.options;
     options.sharing = &communicator_;
-    const at::Tensor logits = predict_logits(loaded->network, run_.models, options);
+    const std::vector<at::Tensor> logits = logits_of(*loaded, options);
     if (communicator_.is_root()) {
       hashes_[input(index).name] = loaded->hashes;
-      guard(index, [&] { keep(index, loaded->network, logits); });
+      guard(index, [&] { keep(index, *loaded, logits); });
     }
   }
 
@@ -98,17 +99,53 @@ class RankShare {
 
   [[nodiscard]] Loaded load(std::size_t index) const {
     ReadImages images = input(index).read();
-    return {prepare_input(images.channels, run_.models.front(), run_.options.threads,
-                          input(index).name),
-            images.hashes};
+    Loaded loaded{{}, images.channels.front().grid, images.hashes};
+    for (Image<float>& channel : images.channels) {
+      channel = reorient(channel, native_turn(index));
+    }
+    for (const std::vector<Model>* models : configurations()) {
+      loaded.views.push_back(
+          prepare_input(images.channels, models->front(), run_.options.threads, input(index).name));
+    }
+    return loaded;
+  }
+
+  /// A cohort's images are canonical; a native model wants them as their files had them.
+  [[nodiscard]] Reorientation native_turn(std::size_t index) const {
+    return run_.models.front().orientation == "native" ? input(index).to_output : Reorientation{};
+  }
+
+  [[nodiscard]] std::vector<const std::vector<Model>*> configurations() const {
+    return run_.second == nullptr ? std::vector{&run_.models}
+                                  : std::vector{&run_.models, run_.second};
+  }
+
+  [[nodiscard]] std::vector<at::Tensor> logits_of(Loaded& loaded,
+                                                  const PredictOptions& options) const {
+    std::vector<at::Tensor> logits;
+    for (std::size_t i = 0; i < loaded.views.size(); ++i) {
+      logits.push_back(predict_logits(loaded.views[i], *configurations()[i], options));
+      loaded.views[i].image.reset();  // what is left to do needs the geometry only
+    }
+    return logits;
   }
 
   [[nodiscard]] std::future<Loaded> start(std::size_t index) const {
     return std::async(std::launch::async, [this, index] { return load(index); });
   }
 
-  void keep(std::size_t index, const NetworkInput& network, const at::Tensor& logits) const {
-    run_.keep(input(index), finish_prediction(network, logits, run_.options, run_.with_confidence));
+  void keep(std::size_t index, const Loaded& loaded, const std::vector<at::Tensor>& logits) const {
+    if (run_.keep_logits) {
+      run_.keep_logits(input(index), logits);
+    }
+    std::vector<ConfigurationLogits> answers;
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      answers.push_back({loaded.views[i], logits[i]});
+    }
+    Prediction answer = finish_ensemble(answers, run_.options, run_.with_confidence);
+    answer.labels = reorient(answer.labels, inverse(native_turn(index)));
+    answer.labels.grid = loaded.grid;
+    run_.keep(input(index), answer);
   }
 
   void finish(std::future<void>& keeping, std::size_t index) {
@@ -150,6 +187,29 @@ std::vector<Model> load_models(const std::vector<std::string>& folders, at::Devi
                          "model: " + folder + " cannot be averaged with " + folders.front() +
                              ": their classes, spacing, normalisation or orientation differ");
   }
+  return models;
+}
+
+std::string ensemble_difference(const Model& first, const Model& second) {
+  const std::vector<std::pair<bool, std::string>> same{
+      {first.plan.classes == second.plan.classes, "classes"},
+      {first.regions == second.regions, "regions"},
+      {first.plan.channels == second.plan.channels, "channels"},
+      {first.plan.transpose == second.plan.transpose, "axis orders"},
+      {first.orientation == second.orientation, "orientations"}};
+  const auto found =
+      std::find_if(same.begin(), same.end(), [](const auto& entry) { return !entry.first; });
+  return found == same.end() ? "" : found->second;
+}
+
+std::vector<Model> load_second_models(const std::vector<std::string>& folders, const Model& first,
+                                      at::Device device) {
+  std::vector<Model> models = load_models(folders, device);
+  const std::string difference = ensemble_difference(first, models.front());
+  require<ConfigError>(difference.empty(), "ensemble_with: " + folders.front() +
+                                               " cannot be averaged with the first configuration: "
+                                               "their " +
+                                               difference + " differ");
   return models;
 }
 

@@ -16,17 +16,29 @@ namespace hepar {
 /// normalisation, transpose or orientation.
 std::vector<Model> load_models(const std::vector<std::string>& folders, at::Device device);
 
+/// What keeps two configurations from being averaged ("classes", …); empty when nothing does. Their
+/// spacing, normalisation and network may differ.
+std::string ensemble_difference(const Model& first, const Model& second);
+
+/// The same for a second configuration, whose probabilities are averaged with those of `first`.
+std::vector<Model> load_second_models(const std::vector<std::string>& folders, const Model& first,
+                                      at::Device device);
+
 /// What is done to many cases by all ranks.
 struct CaseRun {
   std::string title;  ///< of the progress bar
   const std::vector<PredictInput>& inputs;
   const std::vector<Model>& models;
+  const std::vector<Model>* second = nullptr;  ///< of another configuration
   PredictOptions options;
   bool with_confidence = false;
   /// The cases that do not fill a last round are done by all ranks at once, tile by tile.
   bool share_tiles = true;
   /// Keeps one answer; called on one rank, from a background thread.
   std::function<void(const PredictInput&, const Prediction&)> keep;
+  /// Gets the logits before they are exported, one tensor a configuration; may be empty. Called
+  /// before `keep`.
+  std::function<void(const PredictInput&, const std::vector<at::Tensor>&)> keep_logits = {};
 };
 
 /// What the ranks say of a run; equal on all of them.

@@ -3,9 +3,12 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <optional>
 
 #include "case_run.h"
+#include "experiment/usage.h"
 #include "hepar/comm/together.h"
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
@@ -16,16 +19,12 @@
 #include "hepar/pipeline/postprocess.h"
 #include "hepar/pipeline/prediction_lineage.h"
 #include "hepar/train/device.h"
+#include "hepar/train/tensor_io.h"
+#include "predict_groups.h"
 #include "predict_inputs.h"
 
 namespace hepar {
 namespace {
-
-/// The cases that one ensemble answers.
-struct Group {
-  std::vector<Model> models;
-  std::vector<std::size_t> cases;  ///< of the inputs
-};
 
 class Predicting {
  public:
@@ -38,26 +37,33 @@ class Predicting {
       require<ConfigError>(!config_.in.empty() && !config_.out.empty(),
                            "in, out: both folders are needed (--in DIR --out DIR)");
       device_ = choose_device(config_.device, communicator_);
-      std::vector<Model> models = load_models(config_.model, device_);
+      PredictModels given{
+          config_.model, config_.ensemble_with, load_models(config_.model, device_), {}};
+      if (!config_.ensemble_with.empty()) {
+        given.second = load_second_models(config_.ensemble_with, given.models.front(), device_);
+      }
       inputs_ = predict_inputs({.in = config_.in,
                                 .split = config_.split,
                                 .sequence = config_.sequence,
                                 .domain = config_.domain},
-                               models.front().plan);
+                               given.models.front().plan);
       if (!config_.postprocessing.empty()) {
         rule_ = read_postprocess_rule(config_.postprocessing);
       }
-      make_groups(std::move(models));
+      groups_ = make_predict_groups(std::move(given), inputs_, config_.held_out);
       if (communicator_.is_root() && !dry_run) {
         make_writable_directory(config_.out);
         add_prediction_lineage(config_.out, lineage({}));
+        if (config_.save_logits) {
+          make_writable_directory(fs::path(config_.out) / "logits");
+        }
       }
     });
   }
 
   [[nodiscard]] std::size_t cases() const {
     std::size_t n = 0;
-    for (const Group& group : groups_) {
+    for (const PredictGroup& group : groups_) {
       n += group.cases.size();
     }
     return n;
@@ -71,7 +77,7 @@ class Predicting {
     const std::string missing = list_missing();
     std::vector<std::string> problems;
     std::map<std::string, std::set<std::string>> hashes;
-    for (const Group& group : groups_) {
+    for (const PredictGroup& group : groups_) {
       CaseRunOutcome outcome = run_group(group, missing, static_cast<int>(threads));
       problems.insert(problems.end(), outcome.problems.begin(), outcome.problems.end());
       hashes.merge(outcome.hashes);
@@ -82,64 +88,24 @@ class Predicting {
       }
       require<DataError>(problems.empty(), join(problems, "\n"));
     });
-    log::info(std::to_string(cases()) + " masks in " + config_.out);
+    std::array<double, 1> peak{detail::peak_memory_mib()};
+    communicator_.all_reduce(peak, ReduceOp::kMax);
+    log::info(std::to_string(cases()) + " masks in " + config_.out + "; a rank's peak memory " +
+              std::to_string(std::llround(peak[0])) + " MiB");
   }
 
  private:
-  void make_groups(std::vector<Model> models) {
-    if (!config_.held_out) {
-      Group all{std::move(models), {}};
-      for (std::size_t i = 0; i < inputs_.size(); ++i) {
-        all.cases.push_back(i);
-      }
-      groups_.push_back(std::move(all));
-      return;
-    }
-    for (std::size_t m = 0; m < models.size(); ++m) {
-      Group group;
-      for (std::size_t i = 0; i < inputs_.size(); ++i) {
-        if (holds_out(models[m], inputs_[i].identity)) {
-          group.cases.push_back(i);
-        }
-      }
-      require<ConfigError>(!group.cases.empty(),
-                           "held_out: " + config_.model[m] + " held out no case of " + config_.in +
-                               "; it was trained with data.fold=all or on another cohort");
-      group.models.push_back(std::move(models[m]));
-      groups_.push_back(std::move(group));
-    }
-    refuse_two_answers();
-  }
-
-  static bool holds_out(const Model& model, const CaseIdentity& item) {
-    Lineage held;
-    for (const CaseIdentity& other : model.held_out) {
-      held.add(other, CaseUse::kMask);
-    }
-    return held.uses(item, CaseUse::kMask);
-  }
-
-  void refuse_two_answers() const {
-    std::vector<std::size_t> owner(inputs_.size(), groups_.size());
-    for (std::size_t g = 0; g < groups_.size(); ++g) {
-      for (const std::size_t i : groups_[g].cases) {
-        require<ConfigError>(owner[i] == groups_.size(),
-                             "held_out: case " + inputs_[i].name +
-                                 " is held out by two of the models; give one a fold");
-        owner[i] = g;
-      }
-    }
-  }
-
   /// Of all groups; `hashes`: what was learnt of images by reading them.
   [[nodiscard]] std::vector<PredictionGroup> lineage(
       const std::map<std::string, std::set<std::string>>& hashes) const {
     std::vector<PredictionGroup> all;
-    for (const Group& group : groups_) {
+    for (const PredictGroup& group : groups_) {
       PredictionGroup entry;
-      for (const Model& model : group.models) {
-        entry.models.push_back(model.weights_hash);
-        entry.lineage.merge(model.lineage);
+      for (const std::vector<Model>* models : {&group.models, &group.second}) {
+        for (const Model& model : *models) {
+          entry.models.push_back(model.weights_hash);
+          entry.lineage.merge(model.lineage);
+        }
       }
       if (rule_) {
         entry.lineage.merge(rule_->lineage);
@@ -160,18 +126,24 @@ class Predicting {
     return fs::path(config_.out) / (input.name + ".nii.gz");
   }
 
+  [[nodiscard]] fs::path logits_file_of(const PredictInput& input) const {
+    return fs::path(config_.out) / "logits" / (input.name + ".safetensors");
+  }
+
   /// One character a case, from rank 0: all ranks must deal the same list.
   std::string list_missing() {
     std::string missing(inputs_.size(), '0');
     together(communicator_, [&] {
       for (std::size_t i = 0; communicator_.is_root() && i < inputs_.size(); ++i) {
-        missing[i] = fs::exists(file_of(inputs_[i])) ? '0' : '1';
+        const bool done = fs::exists(file_of(inputs_[i])) &&
+                          (!config_.save_logits || fs::exists(logits_file_of(inputs_[i])));
+        missing[i] = done ? '0' : '1';
       }
     });
     return communicator_.broadcast(missing, 0);
   }
 
-  CaseRunOutcome run_group(const Group& group, const std::string& missing, int threads) {
+  CaseRunOutcome run_group(const PredictGroup& group, const std::string& missing, int threads) {
     std::vector<std::size_t> todo;
     std::copy_if(group.cases.begin(), group.cases.end(), std::back_inserter(todo),
                  [&](std::size_t i) { return missing[i] == '1'; });
@@ -189,20 +161,34 @@ class Predicting {
       }
       write_nifti(file_of(input), from_labels(reorient(labels, input.to_output)));
     };
-    return run_cases({.title = "predicting",
-                      .inputs = inputs_,
-                      .models = group.models,
-                      .options = options,
-                      .share_tiles = config_.share_tiles,
-                      .keep = keep},
-                     todo, communicator_);
+    CaseRun run{.title = "predicting",
+                .inputs = inputs_,
+                .models = group.models,
+                .second = group.second.empty() ? nullptr : &group.second,
+                .options = options,
+                .share_tiles = config_.share_tiles,
+                .keep = keep};
+    if (config_.save_logits) {
+      run.keep_logits = [&](const PredictInput& input, const std::vector<at::Tensor>& logits) {
+        keep_logits(input, logits);
+      };
+    }
+    return run_cases(run, todo, communicator_);
+  }
+
+  void keep_logits(const PredictInput& input, const std::vector<at::Tensor>& logits) const {
+    NamedTensors named{{"logits", logits.front()}};
+    if (logits.size() > 1) {
+      named.emplace_back("logits_of_second", logits[1]);
+    }
+    write_tensors(logits_file_of(input), named);
   }
 
   const PredictConfig& config_;
   Communicator& communicator_;
   at::Device device_ = at::kCPU;
   std::vector<PredictInput> inputs_;
-  std::vector<Group> groups_;
+  std::vector<PredictGroup> groups_;
   std::optional<PostprocessRule> rule_;
 };
 
@@ -210,6 +196,9 @@ class Predicting {
 
 void PredictConfig::declare(ConfigSchema& schema) {
   schema.add("model", model, "Model or run folders; several are averaged");
+  schema.add("ensemble_with", ensemble_with,
+             "Model or run folders of a second configuration (its spacing may differ): the mean of "
+             "both's probabilities decides");
   schema.add("in", in, "Folder of NIfTI files, or a cohort", {}, Effect::kNone);
   schema.add("out", out, "Folder for the predicted masks", {}, Effect::kNone);
   schema.add("split", split, "Splits of a cohort; empty: all");
@@ -223,6 +212,11 @@ void PredictConfig::declare(ConfigSchema& schema) {
              "Keep the largest component only (26-connected)");
   schema.add("postprocessing", postprocessing,
              "postprocessing.json (hepar postprocess) whose steps are taken", {}, Effect::kNone);
+  schema.add(
+      "save_logits", save_logits,
+      "Also write OUT/logits/CASE.safetensors: 'logits' [outputs, z, y, x] float32 before "
+      "export, on the grid the network saw (hepar's crop, the plan's spacing and axis order)",
+      {}, Effect::kNone);
   schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where the network runs",
                     Effect::kNone);
   schema.add("tile_batch", tile_batch, "Tiles in one forward pass", Range{.low = 1}, Effect::kNone);

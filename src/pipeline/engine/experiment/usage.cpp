@@ -27,17 +27,6 @@ double cpu_seconds() {
 /// The kernel's high-water mark is of the whole process; "5" starts it anew (proc(5)).
 void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
-double peak_memory_mib() {
-  std::ifstream status("/proc/self/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    if (line.starts_with("VmHWM:")) {
-      return std::strtod(line.c_str() + 6, nullptr) / 1024;
-    }
-  }
-  return 0;
-}
-
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -62,6 +51,17 @@ std::vector<int> my_processors() {
 }
 
 }  // namespace
+
+double peak_memory_mib() {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (line.starts_with("VmHWM:")) {
+      return std::strtod(line.c_str() + 6, nullptr) / 1024;
+    }
+  }
+  return 0;
+}
 
 Usage::Usage()
     : start_(std::chrono::steady_clock::now()), started_(utc_now()), cpu_s_(cpu_seconds()) {

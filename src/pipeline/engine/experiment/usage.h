@@ -7,6 +7,9 @@
 
 namespace hepar::detail {
 
+/// The most memory this process has held at once; 0 where the kernel does not say.
+double peak_memory_mib();
+
 /// Measures what a group of ranks uses from construction to finish().
 class Usage {
  public:

@@ -1,4 +1,4 @@
-#include "sources/csv.h"
+#include "hepar/core/csv.h"
 
 #include <algorithm>
 
@@ -91,7 +91,8 @@ class CsvParser {
 CsvTable::CsvTable(const fs::path& path)
     : path_(path), rows_(CsvParser(read_text(path), path.string()).parse()) {
   require<DataError>(!rows_.empty(), path.string() + ": wanted a header line, found an empty file");
-  columns_ = rows_.front().cells;
+  header_ = rows_.front().cells;
+  columns_ = header_;
   std::transform(columns_.begin(), columns_.end(), columns_.begin(), to_lower);
   rows_.erase(rows_.begin());
   for (Row& row : rows_) {

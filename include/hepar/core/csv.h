@@ -18,7 +18,10 @@ class CsvTable {
   /// the header; a shorter one is filled up with empty cells.
   explicit CsvTable(const std::filesystem::path& path);
 
+  /// Lower-case names.
   [[nodiscard]] const std::vector<std::string>& columns() const { return columns_; }
+  /// Names as they are written.
+  [[nodiscard]] const std::vector<std::string>& header() const { return header_; }
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
   /// Column by its lower-case name, or by the first of several names that is there.
   [[nodiscard]] std::optional<std::size_t> find(const std::vector<std::string>& names) const;
@@ -30,7 +33,7 @@ class CsvTable {
 
  private:
   std::filesystem::path path_;
-  std::vector<std::string> columns_;
+  std::vector<std::string> header_, columns_;
   std::vector<Row> rows_;
 };
 

@@ -1,0 +1,37 @@
+#pragma once
+#include <hepar/pipeline/score_table.h>
+#include <hepar/pipeline/staging_scores.h>
+
+#include <optional>
+#include <string>
+
+namespace hepar::detail {
+
+struct EvidenceRequest {
+  ScoreTableRequest table;
+  std::string fit;  ///< out-of-fold table, or empty
+  FusionConfig fusion;
+  std::optional<StagePrior> train_prior;  ///< goes before fitted ones
+};
+
+/// Tables that one StagingEvidence points into.
+class LoadedEvidence {
+ public:
+  explicit LoadedEvidence(const EvidenceRequest& request);
+
+  [[nodiscard]] StagingEvidence evidence() const {
+    return {views_, scored_, plan_, source_ ? *source_ : scored_, fusion_, fit_};
+  }
+  [[nodiscard]] const ViewTable& views() const { return views_; }
+  [[nodiscard]] const PatientTable& scored() const { return scored_; }
+
+ private:
+  FusionConfig fusion_;
+  ViewTable views_;
+  FitPlan plan_;
+  FusionFit fit_;
+  std::optional<PatientTable> source_;
+  PatientTable scored_;
+};
+
+}  // namespace hepar::detail
