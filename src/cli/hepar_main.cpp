@@ -41,7 +41,7 @@ struct Command {
   const char* summary;
 };
 
-constexpr std::array<Command, 17> kCommands{{
+constexpr auto kCommands = std::to_array<Command>({
     {"phantom", "hepar-prep", "write a synthetic cohort as files, or audit it"},
     {"convert", "hepar-prep", "files of a source -> cohort shards"},
     {"verify", "hepar-prep", "read a cohort or prepared set again and compare every hash"},
@@ -49,7 +49,8 @@ constexpr std::array<Command, 17> kCommands{{
     {"export", "hepar-prep", "a cohort or prepared set back to NIfTI"},
     {"plan", "", "spacing, patch, batch and network for a cohort, each with its reason"},
     {"prepare", "hepar-prep", "crop, normalise and resample a cohort by a plan"},
-    {"train", "hepar-engine", "train a segmentation or staging network, or continue an interrupted run"},
+    {"train", "hepar-engine",
+     "train a segmentation or staging network, or continue an interrupted run"},
     {"predict", "hepar-engine", "segment NIfTI files or a cohort with trained models"},
     {"pseudo-label", "hepar-engine", "masks of trained models for a cohort's unlabelled images"},
     {"voi", "hepar-engine", "the liver's volume of interest in every sequence of a cohort"},
@@ -61,7 +62,7 @@ constexpr std::array<Command, 17> kCommands{{
     {"run", "hepar-engine", "do what is not done of an experiment"},
     {"status", "", "what of an experiment is done, runs, waits or failed"},
     {"report", "", "tables, curves, costs and commands of an experiment"},
-}};
+});
 
 void print_overview() {
   std::vector<std::vector<std::string>> rows{{"command", "what it does"}};

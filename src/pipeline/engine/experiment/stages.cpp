@@ -11,6 +11,7 @@
 #include "hepar/pipeline/predict_command.h"
 #include "hepar/pipeline/pseudo_label_command.h"
 #include "hepar/pipeline/run_command.h"
+#include "hepar/pipeline/score_command.h"
 #include "hepar/pipeline/train_command.h"
 #include "hepar/pipeline/voi_command.h"
 #include "hepar/prep/convert.h"
@@ -112,6 +113,9 @@ const std::vector<EngineStage>& engine_stages() {
       on_root<EvaluateConfig>("evaluate",
                               [](const EvaluateConfig& config) { evaluate(config, false); },
                               {.name = "scores.json"}),
+      on_root<ScoreConfig>("score",
+                           [](const ScoreConfig& config) { run_score_command(config, false); },
+                           {.name = "scores.json"}),
   };
   return kStages;
 }
