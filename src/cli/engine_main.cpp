@@ -11,6 +11,7 @@
 #include "hepar/core/command_line.h"
 #include "hepar/core/error.h"
 #include "hepar/core/log.h"
+#include "hepar/pipeline/choose_command.h"
 #include "hepar/pipeline/predict_command.h"
 #include "hepar/pipeline/pseudo_label_command.h"
 #include "hepar/pipeline/run_command.h"
@@ -62,6 +63,17 @@ ExitCode predict(const Arguments& arguments, Communicator& world) {
   return ExitCode::kDone;
 }
 
+ExitCode choose(const Arguments& arguments, Communicator& world) {
+  ChooseConfig config;
+  const CommandAction action = read_command(
+      {"hepar", "choose", "find the best of several trained configurations, or the best two"},
+      arguments, config, world);
+  if (action != CommandAction::kHelp) {
+    run_choose_command(config, action == CommandAction::kDryRun, world);
+  }
+  return ExitCode::kDone;
+}
+
 ExitCode pseudo_label(const Arguments& arguments, Communicator& world) {
   PseudoLabelConfig config;
   const CommandAction action = read_command(
@@ -85,8 +97,9 @@ ExitCode run_trials(const Arguments& arguments, Communicator& world) {
 }
 
 int run_command(Arguments arguments, Communicator& world) {
-  require<ConfigError>(!arguments.empty(),
-                       "hepar-engine: wanted a command: train | predict | pseudo-label | run");
+  require<ConfigError>(
+      !arguments.empty(),
+      "hepar-engine: wanted a command: train | predict | pseudo-label | choose | run");
   const std::string command = arguments.front();
   arguments.erase(arguments.begin());
   if (command == "train") {
@@ -98,11 +111,14 @@ int run_command(Arguments arguments, Communicator& world) {
   if (command == "pseudo-label") {
     return static_cast<int>(pseudo_label(arguments, world));
   }
+  if (command == "choose") {
+    return static_cast<int>(choose(arguments, world));
+  }
   if (command == "run") {
     return static_cast<int>(run_trials(arguments, world));
   }
   throw ConfigError("hepar-engine: unknown command '" + command +
-                    "'; known: train, predict, pseudo-label, run");
+                    "'; known: train, predict, pseudo-label, choose, run");
 }
 
 int run(const Arguments& arguments) {

@@ -41,7 +41,7 @@ struct Command {
   const char* summary;
 };
 
-constexpr std::array<Command, 17> kCommands{{
+constexpr std::array<Command, 18> kCommands{{
     {"phantom", "hepar-prep", "write a synthetic cohort as files, or audit it"},
     {"convert", "hepar-prep", "files of a source -> cohort shards"},
     {"verify", "hepar-prep", "read a cohort or prepared set again and compare every hash"},
@@ -53,6 +53,7 @@ constexpr std::array<Command, 17> kCommands{{
     {"predict", "hepar-engine", "segment NIfTI files or a cohort with trained models"},
     {"pseudo-label", "hepar-engine", "masks of trained models for a cohort's unlabelled images"},
     {"postprocess", "", "fit nnU-Net's component rule on out-of-fold masks"},
+    {"choose", "hepar-engine", "the best of several trained configurations, or the best two"},
     {"evaluate", "", "DSC and surface distances of predicted masks"},
     {"score", "", "AUC, accuracy, calibration and intervals of staging scores; compares heads"},
     {"submission", "", "the staging file of a CARE challenge: write it or check it"},
