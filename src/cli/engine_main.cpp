@@ -13,6 +13,7 @@
 #include "hepar/core/error.h"
 #include "hepar/core/log.h"
 #include "hepar/core/text.h"
+#include "hepar/pipeline/choose_command.h"
 #include "hepar/pipeline/classify_command.h"
 #include "hepar/pipeline/predict_command.h"
 #include "hepar/pipeline/pseudo_label_command.h"
@@ -66,6 +67,17 @@ ExitCode predict(const Arguments& arguments, Communicator& world) {
   return ExitCode::kDone;
 }
 
+ExitCode choose(const Arguments& arguments, Communicator& world) {
+  ChooseConfig config;
+  const CommandAction action = read_command(
+      {"hepar", "choose", "find the best of several trained configurations, or the best two"},
+      arguments, config, world);
+  if (action != CommandAction::kHelp) {
+    run_choose_command(config, action == CommandAction::kDryRun, world);
+  }
+  return ExitCode::kDone;
+}
+
 ExitCode pseudo_label(const Arguments& arguments, Communicator& world) {
   PseudoLabelConfig config;
   const CommandAction action = read_command(
@@ -112,8 +124,9 @@ ExitCode run_trials(const Arguments& arguments, Communicator& world) {
 
 using Command = ExitCode (*)(const Arguments&, Communicator&);
 const std::map<std::string, Command> kCommands{
-    {"train", train}, {"predict", predict},   {"pseudo-label", pseudo_label},
-    {"voi", voi},     {"classify", classify}, {"run", run_trials}};
+    {"train", train},   {"predict", predict},   {"pseudo-label", pseudo_label},
+    {"voi", voi},       {"classify", classify}, {"choose", choose},
+    {"run", run_trials}};
 
 int run_command(Arguments arguments, Communicator& world) {
   std::vector<std::string> names;

@@ -56,6 +56,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"voi", "hepar-engine", "the liver's volume of interest in every sequence of a cohort"},
     {"classify", "hepar-engine", "fibrosis scores of volumes of interest by staging networks"},
     {"postprocess", "", "fit nnU-Net's component rule on out-of-fold masks"},
+    {"choose", "hepar-engine", "the best of several trained configurations, or the best two"},
     {"evaluate", "", "DSC and surface distances of predicted masks"},
     {"score", "", "AUC, accuracy, calibration and intervals of staging scores; compares heads"},
     {"submission", "", "the staging file of a CARE challenge: write it or check it"},

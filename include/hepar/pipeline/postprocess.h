@@ -41,6 +41,10 @@ struct PostprocessConfig {
 /// lineage. Refuses (exit 2) predictions by models that saw the very masks.
 Json fit_postprocessing(const PostprocessConfig& config);
 
+/// nnU-Net's score of config.pred as it is: each label's mean Dice over the cases where it is in
+/// either mask, and "mean" over labels. Refuses what fit_postprocessing() refuses.
+Json label_dice(const PostprocessConfig& config);
+
 /// fit_postprocessing(), written to config.out atomically and said on stdout.
 void postprocess(const PostprocessConfig& config, bool dry_run);
 

@@ -88,14 +88,48 @@ double foreground_mean(const LabelDice& dice) {
   return dice.empty() ? 0 : sum / static_cast<double>(dice.size());
 }
 
+Json table_of(const LabelDice& dice) {
+  Json json{{"mean", foreground_mean(dice)}};
+  for (const auto& [label, number] : dice) {
+    json[std::to_string(label)] = number;
+  }
+  return json;
+}
+
+/// Dice of all pairs after the rule.
+LabelDice score_pairs(detail::MaskPairing& pairing, const PostprocessRule& rule, int threads) {
+  std::vector<Overlaps> cases(pairing.pairs.size());
+  detail::for_each_pair(pairing, threads, [&](std::size_t i) {
+    detail::LoadedPair pair = detail::load_pair(pairing.pairs[i]);
+    apply_rule(rule, pair.prediction);
+    cases[i] = overlaps_of(pair.prediction, pair.reference);
+  });
+  detail::refuse_problems(pairing, "postprocess");
+  return mean_dice(cases);
+}
+
+int threads_of(const PostprocessConfig& config) {
+  return config.threads == 0 ? usable_processors() : static_cast<int>(config.threads);
+}
+
+/// The pairs, none of which the predictions' models were trained on.
+detail::MaskPairing unseen_pairs(const PostprocessConfig& config) {
+  detail::MaskPairing pairing = detail::pair_masks(config.pred, config.ref);
+  std::vector<std::string> names;
+  for (const detail::MaskPair& pair : pairing.pairs) {
+    names.push_back(pair.id);
+  }
+  check_prediction_lineage(config.pred, names);
+  detail::refuse_problems(pairing, "postprocess");
+  return pairing;
+}
+
 /// Scores candidate rules on all pairs, reading each pair once a candidate.
 class Fit {
  public:
   explicit Fit(const PostprocessConfig& config)
-      : pairing_(detail::pair_masks(config.pred, config.ref)),
-        threads_(config.threads == 0 ? usable_processors() : static_cast<int>(config.threads)) {
-    detail::refuse_problems(pairing_, "postprocess");
-    dice_ = score(rule_);
+      : pairing_(unseen_pairs(config)), threads_(threads_of(config)) {
+    dice_ = score_pairs(pairing_, rule_, threads_);
     std::vector<std::int64_t> labels;
     for (const auto& [label, unused] : dice_) {
       labels.push_back(label);
@@ -124,39 +158,20 @@ class Fit {
     return found == dice.end() ? 0 : found->second;
   }
 
-  LabelDice score(const PostprocessRule& rule) {
-    std::vector<Overlaps> cases(pairing_.pairs.size());
-    detail::for_each_pair(pairing_, threads_, [&](std::size_t i) {
-      detail::LoadedPair pair = detail::load_pair(pairing_.pairs[i]);
-      apply_rule(rule, pair.prediction);
-      cases[i] = overlaps_of(pair.prediction, pair.reference);
-    });
-    detail::refuse_problems(pairing_, "postprocess");
-    return mean_dice(cases);
-  }
-
   template <class Accept>
   void consider(std::int64_t label, const Accept& accept) {
     PostprocessRule candidate = rule_;
     candidate.keep_largest.push_back(label);
-    const LabelDice after = score(candidate);
+    const LabelDice after = score_pairs(pairing_, candidate, threads_);
     const bool accepted = accept(after);
     decisions_.push_back({{"keep_largest", label},
                           {"accepted", accepted},
-                          {"dice_before", table(dice_)},
-                          {"dice_after", table(after)}});
+                          {"dice_before", table_of(dice_)},
+                          {"dice_after", table_of(after)}});
     if (accepted) {
       rule_ = candidate;
       dice_ = after;
     }
-  }
-
-  static Json table(const LabelDice& dice) {
-    Json json{{"mean", foreground_mean(dice)}};
-    for (const auto& [label, number] : dice) {
-      json[std::to_string(label)] = number;
-    }
-    return json;
   }
 
   detail::MaskPairing pairing_;
@@ -223,16 +238,19 @@ PostprocessRule read_postprocess_rule(const std::filesystem::path& file) {
   return rule;
 }
 
+Json label_dice(const PostprocessConfig& config) {
+  detail::MaskPairing pairing = unseen_pairs(config);
+  return table_of(score_pairs(pairing, {}, threads_of(config)));
+}
+
 Json fit_postprocessing(const PostprocessConfig& config) {
-  std::vector<std::string> names;
-  for (const detail::MaskPair& pair : detail::pair_masks(config.pred, config.ref).pairs) {
-    names.push_back(pair.id);
-  }
-  check_prediction_lineage(config.pred, names);
   const Fit fit(config);
-  return {{"format", kFormat},     {"keep_largest", fit.rule().keep_largest},
-          {"connectivity", 26},    {"decisions", fit.decisions()},
-          {"cases", names.size()}, {"uses", lineage_of(config, fit.pairing()).to_json()},
+  return {{"format", kFormat},
+          {"keep_largest", fit.rule().keep_largest},
+          {"connectivity", 26},
+          {"decisions", fit.decisions()},
+          {"cases", fit.pairing().pairs.size()},
+          {"uses", lineage_of(config, fit.pairing()).to_json()},
           {"hepar", version()}};
 }
 
