@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "norm_kernels.h"
@@ -100,19 +101,34 @@ struct Coefficients {
   }
 };
 
+/// Channels that share a mean and a variance: 1, or C / groups.
+std::int64_t group_width(const Layout& layout, std::int64_t groups) {
+  return groups > 0 ? layout.channels / groups : 1;
+}
+
+/// Gives every channel the sum over its group. `values`: [samples · channels].
+std::vector<double> over_groups(std::vector<double> values, std::int64_t width) {
+  for (auto first = values.begin(); width > 1 && first != values.end(); first += width) {
+    std::fill(first, first + width, std::accumulate(first, first + width, 0.0));
+  }
+  return values;
+}
+
 /// Coefficients from the sums of x and x².
 Coefficients coefficients(const Layout& layout, const Sums& sums, const at::Tensor& weight,
-                          const at::Tensor& bias, double epsilon) {
+                          const at::Tensor& bias, const NormActivation& how) {
   const float* gain = weight.const_data_ptr<float>();
   const float* offset = bias.const_data_ptr<float>();
-  const auto voxels = static_cast<double>(layout.voxels);
+  const std::int64_t width = group_width(layout, how.groups);
+  const auto count = static_cast<double>(layout.voxels * width);
+  const std::vector<double> first = over_groups(sums.first, width);
+  const std::vector<double> second = over_groups(sums.second, width);
   Coefficients result;
-  for (std::int64_t i = 0; i < layout.samples * layout.channels; ++i) {
-    const std::int64_t c = i % layout.channels;
-    const double mean = sums.first[static_cast<std::size_t>(i)] / voxels;
-    const double variance =
-        std::max(0.0, sums.second[static_cast<std::size_t>(i)] / voxels - mean * mean);
-    const double inverse = 1 / std::sqrt(variance + epsilon);
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const std::size_t c = i % static_cast<std::size_t>(layout.channels);
+    const double mean = first[i] / count;
+    const double variance = std::max(0.0, second[i] / count - mean * mean);
+    const double inverse = 1 / std::sqrt(variance + how.epsilon);
     const double scale = static_cast<double>(gain[c]) * inverse;
     result.scale.push_back(static_cast<float>(scale));
     result.shift.push_back(static_cast<float>(static_cast<double>(offset[c]) - mean * scale));
@@ -137,6 +153,7 @@ struct BackwardInputs {
   const at::Tensor& gradient;
   const Coefficients& coefficients;
   float slope;
+  std::int64_t group_width;
 
   [[nodiscard]] BackwardBlock block(std::int64_t offset) const {
     return {x.const_data_ptr<float>() + offset, gradient.const_data_ptr<float>() + offset};
@@ -154,17 +171,24 @@ Sums gradient_sums(const BackwardInputs& in, const Layout& layout) {
   return sums.total();
 }
 
-/// With h the normalised x: dx = scale · (g − mean(g) − h · mean(g·h)), written out in x.
+/// With h the normalised x: dx = scale · g − mean(scale · g) − h · mean(scale · g · h), means over
+/// the group, written out in x.
 at::Tensor input_gradient(const BackwardInputs& in, const Layout& layout, const Sums& sums) {
   const Coefficients& k = in.coefficients;
-  const auto voxels = static_cast<double>(layout.voxels);
+  const auto count = static_cast<double>(layout.voxels * in.group_width);
+  std::vector<double> gradient, projection;
+  for (std::size_t i = 0; i < k.scale.size(); ++i) {
+    gradient.push_back(static_cast<double>(k.scale[i]) * sums.first[i]);
+    projection.push_back(static_cast<double>(k.scale[i]) * sums.second[i]);
+  }
+  gradient = over_groups(std::move(gradient), in.group_width);
+  projection = over_groups(std::move(projection), in.group_width);
   std::vector<float> by_value, constant;
   for (std::size_t i = 0; i < k.scale.size(); ++i) {
-    const auto scale = static_cast<double>(k.scale[i]);
-    const double by_normal = -scale * sums.second[i] / voxels;
+    const double by_normal = -projection[i] / count;
     by_value.push_back(static_cast<float>(by_normal * static_cast<double>(k.normal_scale[i])));
     constant.push_back(static_cast<float>(by_normal * static_cast<double>(k.normal_shift[i]) -
-                                          scale * sums.first[i] / voxels));
+                                          gradient[i] / count));
   }
   at::Tensor dx = at::empty_like(in.x);
   float* values = dx.mutable_data_ptr<float>();
@@ -227,13 +251,14 @@ Coefficients unpack(const at::Tensor& packed) {
 class FusedNormActivation : public torch::autograd::Function<FusedNormActivation> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& weight, const at::Tensor& bias, double epsilon,
-                            double slope) {
+                            const at::Tensor& weight, const at::Tensor& bias,
+                            const NormActivation& how) {
     const Layout layout(x);
-    const Coefficients k = coefficients(layout, moments(x, layout), weight, bias, epsilon);
+    const Coefficients k = coefficients(layout, moments(x, layout), weight, bias, how);
     context->save_for_backward({x, pack(k)});
-    context->saved_data["slope"] = slope;
-    return forward_values(x, layout, k, static_cast<float>(slope));
+    context->saved_data["slope"] = how.slope;
+    context->saved_data["group_width"] = group_width(layout, how.groups);
+    return forward_values(x, layout, k, static_cast<float>(how.slope));
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -244,10 +269,11 @@ class FusedNormActivation : public torch::autograd::Function<FusedNormActivation
     const Coefficients k = unpack(saved[1]);
     const Layout layout(x);
     const BackwardInputs in{x, gradient, k,
-                            static_cast<float>(context->saved_data["slope"].toDouble())};
+                            static_cast<float>(context->saved_data["slope"].toDouble()),
+                            context->saved_data["group_width"].toInt()};
     const Sums sums = gradient_sums(in, layout);
     return {input_gradient(in, layout, sums), over_samples(sums.second, layout),
-            over_samples(sums.first, layout), at::Tensor(), at::Tensor()};
+            over_samples(sums.first, layout), at::Tensor()};
   }
 };
 
@@ -267,7 +293,7 @@ bool can_fuse(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
 
 at::Tensor fused_norm_activation(const at::Tensor& x, const at::Tensor& weight,
                                  const at::Tensor& bias, const NormActivation& how) {
-  return FusedNormActivation::apply(x, weight, bias, how.epsilon, how.slope);
+  return FusedNormActivation::apply(x, weight, bias, how);
 }
 
 at::Tensor channels_last(const at::Tensor& x) {

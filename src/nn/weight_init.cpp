@@ -29,6 +29,12 @@ void fill_normal_(at::Tensor& weight, double std, RandomStream random) {
   weight.copy_(host);
 }
 
+constexpr double kLinearStd = 0.01;
+
+RandomStream stream_of(std::uint64_t seed, std::uint32_t parameter) {
+  return RandomStream({.seed = seed, .purpose = Purpose::kInitialWeights, .slot = parameter});
+}
+
 }  // namespace
 
 void draw_initial_weights(torch::nn::Module& network, std::uint64_t seed) {
@@ -38,13 +44,28 @@ void draw_initial_weights(torch::nn::Module& network, std::uint64_t seed) {
     const std::string_view name = parameter.key();
     at::Tensor& value = parameter.value();
     if (value.dim() == 5) {
-      fill_normal_(
-          value, kaiming_std(value),
-          RandomStream({.seed = seed, .purpose = Purpose::kInitialWeights, .slot = index}));
+      fill_normal_(value, kaiming_std(value), stream_of(seed, index));
     } else if (name.ends_with("norm.weight")) {
       value.fill_(name.ends_with("conv2.norm.weight") ? 0.0 : 1.0);
     } else {
       value.zero_();
+    }
+    ++index;
+  }
+}
+
+void draw_residual_weights(torch::nn::Module& network, std::uint64_t seed, std::uint32_t first) {
+  const at::NoGradGuard no_grad;
+  std::uint32_t index = first;
+  for (auto& parameter : network.named_parameters()) {
+    at::Tensor& value = parameter.value();
+    if (value.dim() == 5) {
+      const auto fan_out = static_cast<double>(value.numel() / value.size(1));
+      fill_normal_(value, std::sqrt(2.0 / fan_out), stream_of(seed, index));
+    } else if (value.dim() == 2) {
+      fill_normal_(value, kLinearStd, stream_of(seed, index));
+    } else {
+      value.fill_(parameter.key().ends_with("weight") ? 1.0 : 0.0);
     }
     ++index;
   }

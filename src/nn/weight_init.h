@@ -10,4 +10,9 @@ namespace hepar::nn {
 /// kInitialWeights, 0, i), so the bits depend on nothing else. Source: nnU-Net's InitWeights_He.
 void draw_initial_weights(torch::nn::Module& network, std::uint64_t seed);
 
+/// Kaiming normal (ReLU, fan out) on every convolution weight, normal of 0.01 on linear weights
+/// [out, in], norm scales 1, biases 0; addressed likewise, counting from `first`. Source: the
+/// challenge winner's network.
+void draw_residual_weights(torch::nn::Module& network, std::uint64_t seed, std::uint32_t first = 0);
+
 }  // namespace hepar::nn

@@ -13,6 +13,7 @@ struct Problem {
   std::int64_t samples, channels;
   double slope;
   double offset;  ///< of every value: large means must not cost the variance its digits
+  std::int64_t groups = 0;
 };
 
 struct Result {
@@ -30,7 +31,8 @@ Result run(const Problem& problem, at::ScalarType type, const F& function) {
   const auto direction = torch::randn(shape).to(type);
   x = channels_last(x).detach().requires_grad_();
 
-  const at::Tensor y = function(x, weight, bias, NormActivation{1e-5, problem.slope});
+  const at::Tensor y =
+      function(x, weight, bias, NormActivation{1e-5, problem.slope, problem.groups});
   (y * direction).sum().backward();
   return {y.detach(), x.grad(), weight.grad(), bias.grad()};
 }
@@ -57,7 +59,9 @@ TEST_P(FusedNorm, EqualsThePlainCompositionInDouble) {
 INSTANTIATE_TEST_SUITE_P(Shapes, FusedNorm,
                          testing::Values(Problem{2, 1, 0.01, 0}, Problem{1, 3, 0.01, 0},
                                          Problem{3, 16, 0.01, 0}, Problem{2, 37, 0.2, 0},
-                                         Problem{1, 20, 1.0, 0}, Problem{2, 16, 1.0, 100}));
+                                         Problem{1, 20, 1.0, 0}, Problem{2, 16, 1.0, 100},
+                                         Problem{2, 24, 0.0, 0, 12}, Problem{3, 6, 1.0, 0, 2},
+                                         Problem{2, 5, 0.01, 0, 1}));
 
 TEST(FusedNorm, IsUsedForChannelsLastFloatOnly) {
   const auto weight = torch::ones({4}), bias = torch::zeros({4});
