@@ -10,7 +10,7 @@
 
 namespace hepar {
 
-constexpr std::int64_t kStages = 4;  ///< S1 … S4, as indices 0 … 3
+constexpr std::int64_t kStageClasses = 4;  ///< S1 … S4, as indices 0 … 3
 
 /// Which head, and what the heads can be told.
 struct HeadConfig {

@@ -18,7 +18,7 @@ constexpr double kSmallest = 1e-12;
 
 /// Targets [N, 2]: is S4, is S1.
 at::Tensor tasks_of(const at::Tensor& stage, at::ScalarType type) {
-  return at::stack({stage.eq(kStages - 1), stage.eq(0)}, 1).to(type);
+  return at::stack({stage.eq(kStageClasses - 1), stage.eq(0)}, 1).to(type);
 }
 
 class BceHead final : public Head {
@@ -66,7 +66,7 @@ class BceHead final : public Head {
     const at::Tensor middle = scores.probabilities.narrow(1, 1, 2).clamp_min(kSmallest).argmax(1);
     const at::Tensor early = at::where(scores.q1.ge(0.5), at::zeros_like(middle), middle + 1);
     const at::Tensor cirrhosis = scores.q4.ge(0.5).logical_and(scores.q4.ge(scores.q1));
-    return at::where(cirrhosis, at::full_like(middle, kStages - 1), early);
+    return at::where(cirrhosis, at::full_like(middle, kStageClasses - 1), early);
   }
 
  private:

@@ -12,7 +12,8 @@ namespace {
 
 class CeHead final : public Head {
  public:
-  explicit CeHead(const HeadOptions& options) : Head({kStages, kStages, options.features}) {}
+  explicit CeHead(const HeadOptions& options)
+      : Head({kStageClasses, kStageClasses, options.features}) {}
 
   [[nodiscard]] StageScores decode(const at::Tensor& logits) const override {
     return heads::softmax_scores(logits);

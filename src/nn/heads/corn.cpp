@@ -13,7 +13,7 @@
 namespace hepar {
 namespace {
 
-constexpr std::int64_t kLevels = kStages - 1;
+constexpr std::int64_t kLevels = kStageClasses - 1;
 
 class CornHead final : public Head {
  public:

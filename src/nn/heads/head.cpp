@@ -12,7 +12,7 @@ void check_stages(const at::Tensor& stage) {
   if (!stage.is_cpu() || stage.numel() == 0) {
     return;  // on a GPU the check would stall every step
   }
-  const at::Tensor wrong = stage.masked_select(stage.lt(0).logical_or_(stage.ge(kStages)));
+  const at::Tensor wrong = stage.masked_select(stage.lt(0).logical_or_(stage.ge(kStageClasses)));
   if (wrong.numel() > 0) {
     throw DataError("stage loss: wanted stages S1 to S4 (0 to 3), found " +
                     std::to_string(wrong[0].item<std::int64_t>()) +

@@ -16,7 +16,7 @@ namespace {
 
 at::Tensor distance(const at::Tensor& stage, const std::string& kind, at::ScalarType type) {
   const at::Tensor here = stage.to(type).unsqueeze(1);
-  const at::Tensor there = at::arange(kStages, stage.options().dtype(type)).unsqueeze(0);
+  const at::Tensor there = at::arange(kStageClasses, stage.options().dtype(type)).unsqueeze(0);
   if (kind == "abs") {
     return (here - there).abs();
   }
@@ -27,7 +27,7 @@ at::Tensor distance(const at::Tensor& stage, const std::string& kind, at::Scalar
 class OrdHead final : public Head {
  public:
   explicit OrdHead(const HeadOptions& options)
-      : Head({kStages, kStages, options.features}),
+      : Head({kStageClasses, kStageClasses, options.features}),
         distance_(options.config.ord_distance),
         scale_(options.config.ord_scale) {
     require<ConfigError>(

@@ -27,7 +27,7 @@ class RegHead final : public Head {
   }
 
   [[nodiscard]] StageScores decode(const at::Tensor& logits) const override {
-    const at::Tensor cuts = at::arange(0.5, kStages - 1, 1, logits.options());
+    const at::Tensor cuts = at::arange(0.5, kStageClasses - 1, 1, logits.options());
     return heads::cumulative_scores(at::sigmoid((logits - cuts) / temperature_));
   }
 
