@@ -42,11 +42,11 @@ std::string number(double value) {
 struct VolumeScore {
   std::size_t index = 0;
   std::uint64_t seed = 0;
-  std::string fold;  ///< empty: not held out
+  std::string fold = {};  ///< empty: not held out
   std::array<double, 4> stages{};
   double q4 = 0, q1 = 0;
   int call = 0;
-  std::optional<double> cam_inside;
+  std::optional<double> cam_inside = {};
   double mask_share = 0;
 };
 
