@@ -119,12 +119,12 @@ TEST_F(Report, TablesAreThoseOfTheGoldenFiles) {
   score("scratch", "1", 0.02);
   score("tuned", "0", 0.04);
 
-  const Results results = collect_results(store_);
+  const ReportTables report = collect_report(store_);
 
-  expect_golden("table.md", to_markdown(results));
-  expect_golden("table.csv", to_csv(results));
-  expect_golden("table.tex", to_latex(results));
-  expect_golden("results.json", to_json(results).dump(1) + "\n");
+  expect_golden("table.md", to_markdown(report));
+  expect_golden("table.csv", to_csv(report));
+  expect_golden("table.tex", to_latex(report));
+  expect_golden("results.json", report.json.dump(1) + "\n");
 }
 
 TEST_F(Report, AveragesRunsPerCaseBeforeCases) {
@@ -157,7 +157,7 @@ TEST_F(Report, MissingCellsSayWhy) {
   ASSERT_TRUE(store_.move(never.id, TrialState::kPlanned, TrialState::kFailed));
   score("scratch", "0", 0.0);
 
-  const std::string text = to_markdown(collect_results(store_));
+  const std::string text = to_markdown(collect_report(store_));
 
   EXPECT_NE(text.find("MISSING (seed=0: blocked by never (seed=0), which failed)"),
             std::string::npos)

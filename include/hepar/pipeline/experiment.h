@@ -40,18 +40,27 @@ std::string to_string(const AxisValues& axes);
 
 /// The rows that make a table: which stage's scores, whose rows, and what stands beside.
 struct TableSpec {
+  std::string kind = "masks";  ///< or "staging"
   std::string title;
-  std::string scores;  ///< stage whose output is an `evaluate` document
-  std::string cohort;  ///< stage whose manifest says split and domain of each case
-  std::string rows;    ///< axis: one row a value; values of all other axes are averaged per case
+  std::string scores;  ///< stage whose output is an `evaluate` document, or volumes' staging scores
+  std::string rows;    ///< axis: one row a value; the settings of all other axes are its runs
   std::map<std::string, std::string> titles;  ///< of rows
   struct Group {
     std::string name;
     std::vector<std::string> split, domain;  ///< empty: any
   };
-  std::vector<Group> groups;                                 ///< column blocks
   std::vector<std::pair<std::string, std::string>> compare;  ///< (row, minus row)
-  Json paper = Json::object();  ///< group -> row -> {dsc, hd_mm, …}: published figures
+  /// Published figures: group -> row -> {dsc, hd_mm, …}, or group -> row -> question -> {auc, acc}.
+  Json paper = Json::object();
+
+  // Of masks.
+  std::string cohort;         ///< stage whose manifest says split and domain of each case
+  std::vector<Group> groups;  ///< column blocks
+
+  // Of staging scores; their groups are the domains of the scores.
+  std::map<std::string, std::string> fusion;  ///< row -> rule (fusion.h); others: the mean
+  std::vector<std::string> ood{"C"};          ///< domains out of the training distribution
+  std::int64_t draws = 2000;                  ///< of the bootstrap
 };
 
 /// One run of one command. Two stages that ask for the same thing are one trial.

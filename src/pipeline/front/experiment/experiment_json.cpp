@@ -11,13 +11,15 @@ Json to_json(const TableSpec& table) {
   for (const TableSpec::Group& group : table.groups) {
     groups.push_back({{"name", group.name}, {"split", group.split}, {"domain", group.domain}});
   }
-  return {{"title", table.title},     {"scores", table.scores}, {"cohort", table.cohort},
-          {"rows", table.rows},       {"titles", table.titles}, {"groups", groups},
-          {"compare", table.compare}, {"paper", table.paper}};
+  return {{"kind", table.kind},     {"title", table.title},     {"scores", table.scores},
+          {"cohort", table.cohort}, {"rows", table.rows},       {"titles", table.titles},
+          {"groups", groups},       {"fusion", table.fusion},   {"ood", table.ood},
+          {"draws", table.draws},   {"compare", table.compare}, {"paper", table.paper}};
 }
 
 TableSpec table_from_json(const Json& json) {
   TableSpec table;
+  table.kind = json.value("kind", table.kind);  // experiments written before there were two
   table.title = json.at("title");
   table.scores = json.at("scores");
   table.cohort = json.at("cohort");
@@ -27,6 +29,9 @@ TableSpec table_from_json(const Json& json) {
     table.groups.push_back({group.at("name"), group.at("split"), group.at("domain")});
   }
   table.compare = json.at("compare");
+  table.fusion = json.value("fusion", table.fusion);
+  table.ood = json.value("ood", table.ood);
+  table.draws = json.value("draws", table.draws);
   table.paper = json.at("paper");
   return table;
 }

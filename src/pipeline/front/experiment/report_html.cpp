@@ -5,6 +5,7 @@
 #include "experiment/svg.h"
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
+#include "hepar/core/text.h"
 #include "hepar/core/version.h"
 #include "hepar/pipeline/report.h"
 #include "hepar/pipeline/status_command.h"
@@ -23,7 +24,7 @@ constexpr const char* kStyle =
     ".missing{background:#fde2e2}.paper{color:#777;font-style:italic}details{margin:.2em 0}"
     ".curves{display:flex;flex-wrap:wrap;gap:12px}";
 
-std::string html_table(const detail::TextTable& table) {
+std::string html_table(const TextTable& table) {
   std::string html = "<table>";
   for (std::size_t i = 0; i < table.size(); ++i) {
     const std::string& first = table[i].front();
@@ -31,9 +32,11 @@ std::string html_table(const detail::TextTable& table) {
     for (std::size_t column = 0; column < table[i].size(); ++column) {
       const std::string& cell = table[i][column];
       const std::string tag = i == 0 ? "th" : "td";
-      // The column of runs: "MISSING (why)", "1 of 3".
-      const bool missing = i > 0 && column == 1 && cell.find_first_not_of("0123456789") == 0;
-      const bool partly = i > 0 && column == 1 && cell.find(" of ") != std::string::npos;
+      // "MISSING (why)"; "1 of 3" in the column of runs; every reason below Sources.
+      const bool missing = i > 0 && (to_lower(cell).starts_with("missing") ||
+                                     (table[0][column] == "missing" && !cell.empty()));
+      const bool partly =
+          i > 0 && table[0][column] == "runs" && cell.find(" of ") != std::string::npos;
       html += "<" + tag + (missing || partly ? " class=\"missing\">" : ">") + escaped(cell) + "</" +
               tag + ">";
     }
@@ -42,23 +45,17 @@ std::string html_table(const detail::TextTable& table) {
   return html + "</table>\n";
 }
 
-std::string result_section(const Results& results) {
+std::string result_section(const ReportTables& tables) {
   std::string html;
-  for (const std::string& note : results.notes) {
+  for (const std::string& note : tables.notes) {
     html += "<p class=\"missing\">" + escaped(note) + "</p>";
   }
-  for (const std::string& group : results.groups) {
-    const auto cases = results.group_cases.find(group);
-    html += "<h2>" + escaped(group) +
-            ", n = " + std::to_string(cases == results.group_cases.end() ? 0 : cases->second) +
-            "</h2>\n" + html_table(detail::group_table(results, group));
+  for (const ReportTables::Part& part : tables.parts) {
+    html += "<h2>" + escaped(part.heading) + "</h2>\n" + html_table(part.lines);
   }
-  if (const auto differences = detail::difference_table(results); !differences.empty()) {
-    html += "<h2>Paired differences</h2>\n" + html_table(differences);
-  }
-  html += "<h2>Sources</h2>\n<p>Cohort hash <code>" + escaped(results.data_hash) + "</code></p>" +
-          html_table(detail::source_table(results)) + "<ul>";
-  for (const std::string& line : detail::conventions_of_tables()) {
+  html += "<h2>Sources</h2>\n<p>" + escaped(tables.origin) + "</p>" + html_table(tables.sources) +
+          "<ul>";
+  for (const std::string& line : tables.conventions) {
     html += "<li>" + escaped(line) + "</li>";
   }
   return html + "</ul>\n";
@@ -143,22 +140,17 @@ std::string trial_section(const TrialStore& store, const Experiment& experiment)
 
 }  // namespace
 
-std::string report_html(const TrialStore& store) {
+std::string report_html(const TrialStore& store, const std::optional<ReportTables>& tables) {
   const Experiment experiment = store.experiment();
-  std::string title = experiment.name, tables;
-  if (experiment.table) {
-    const Results results = collect_results(store);
-    title = results.title;
-    tables = result_section(results);
-  }
+  const std::string title = tables ? tables->title : experiment.name;
   return "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" +
          escaped(title) + "</title><style>" + kStyle + "</style></head><body>\n<h1>" +
          escaped(title) + "</h1>\n<p>Experiment <code>" + escaped(experiment.name) +
-         "</code>, report by hepar " + escaped(version()) + "</p>\n" + tables +
-         curve_section(store, experiment) + "<h2>State and cost</h2>\n<pre>" +
-         escaped(status_text(store.folder())) + "</pre>\n" + trial_section(store, experiment) +
-         "<h2>The experiment</h2>\n<pre>" + escaped(experiment.document.dump(2)) +
-         "</pre>\n</body></html>\n";
+         "</code>, report by hepar " + escaped(version()) + "</p>\n" +
+         (tables ? result_section(*tables) : "") + curve_section(store, experiment) +
+         "<h2>State and cost</h2>\n<pre>" + escaped(status_text(store.folder())) + "</pre>\n" +
+         trial_section(store, experiment) + "<h2>The experiment</h2>\n<pre>" +
+         escaped(experiment.document.dump(2)) + "</pre>\n</body></html>\n";
 }
 
 }  // namespace hepar

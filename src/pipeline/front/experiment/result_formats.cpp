@@ -1,14 +1,9 @@
-#include <algorithm>
-
-#include "experiment/case_table.h"
-#include "experiment/result_tables.h"
+// Any report as Markdown, CSV and LaTeX.
 #include "hepar/core/text.h"
 #include "hepar/pipeline/report.h"
 
 namespace hepar {
 namespace {
-
-using detail::TextTable;
 
 std::string markdown(const TextTable& table) {
   std::string text;
@@ -56,127 +51,37 @@ std::string latex(const TextTable& table, const std::string& caption) {
   return text + "\\bottomrule\n\\end{tabular}\n\\end{table}\n";
 }
 
-std::string quoted(const std::string& text) {
-  std::string doubled;
-  for (const char c : text) {
-    doubled += c == '"' ? "\"\"" : std::string(1, c);
-  }
-  return "\"" + doubled + "\"";
-}
-
-std::string number(const std::optional<double>& value) {
-  return value ? detail::fixed(*value, 6) : "";
-}
-
-std::string heading(const Results& results, const std::string& group) {
-  const auto cases = results.group_cases.find(group);
-  return group + ", n = " + std::to_string(cases == results.group_cases.end() ? 0 : cases->second);
-}
-
-std::string source_line(const Results& results) {
-  return "experiment " + results.experiment + ", cohort hash " +
-         (results.data_hash.empty() ? "unknown" : results.data_hash) + ", report by hepar " +
-         results.code_version;
-}
-
-Json summary_json(const ScoreSummary& summary) {
-  const auto value = [](const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); };
-  return {{"mean", value(summary.mean)},
-          {"sd_over_cases", value(summary.sd)},
-          {"sd_over_runs", value(summary.sd_over_runs)},
-          {"mean_penalised", value(summary.mean_penalised)},
-          {"cases", summary.cases},
-          {"undefined", summary.missed}};
-}
-
 }  // namespace
 
-std::string to_markdown(const Results& results) {
-  std::string text = "# " + results.title + "\n\n" + source_line(results) + "\n";
-  for (const std::string& note : results.notes) {
+std::string to_markdown(const ReportTables& tables) {
+  std::string text = "# " + tables.title + "\n\n" + tables.origin + "\n";
+  for (const std::string& note : tables.notes) {
     text += "\n**" + note + "**\n";
   }
-  for (const std::string& group : results.groups) {
-    text +=
-        "\n## " + heading(results, group) + "\n\n" + markdown(detail::group_table(results, group));
+  for (const ReportTables::Part& part : tables.parts) {
+    text += "\n## " + part.heading + "\n\n" + markdown(part.lines);
   }
-  if (const TextTable differences = detail::difference_table(results); !differences.empty()) {
-    text += "\n## Paired differences\n\n" + markdown(differences);
-  }
-  text += "\n## Sources\n\n" + markdown(detail::source_table(results)) + "\n";
-  for (const std::string& line : detail::conventions_of_tables()) {
+  text += "\n## Sources\n\n" + markdown(tables.sources) + "\n";
+  for (const std::string& line : tables.conventions) {
     text += "- " + line + "\n";
   }
   return text;
 }
 
-std::string to_csv(const Results& results) {
-  std::string text =
-      "row,group,score,mean,sd_over_cases,sd_over_runs,mean_penalised,cases,undefined,runs,missing,"
-      "trials,cohort_hash,code\n";
-  for (const ResultCell& cell : results.cells) {
-    for (const auto& [score, summary] : cell.scores) {
-      text += join({quoted(cell.row), quoted(cell.group), score, number(summary.mean),
-                    number(summary.sd), number(summary.sd_over_runs),
-                    number(summary.mean_penalised), std::to_string(summary.cases),
-                    std::to_string(summary.missed), quoted(join(cell.runs, "; ")),
-                    quoted(join(cell.missing, "; ")), quoted(join(cell.trials, " ")),
-                    results.data_hash, quoted(join(cell.code_versions, " "))},
-                   ",") +
-              "\n";
-    }
+std::string to_csv(const ReportTables& tables) {
+  std::string text;
+  for (const auto& line : tables.numbers) {
+    text += join(line, ",") + "\n";
   }
   return text;
 }
 
-std::string to_latex(const Results& results) {
-  std::string text = "% " + source_line(results) + "; needs the package booktabs\n";
-  for (const std::string& group : results.groups) {
-    text +=
-        latex(detail::group_table(results, group), results.title + ": " + heading(results, group));
-  }
-  if (const TextTable differences = detail::difference_table(results); !differences.empty()) {
-    text += latex(differences, results.title + ": paired differences");
+std::string to_latex(const ReportTables& tables) {
+  std::string text = "% " + tables.origin + "; needs the package booktabs\n";
+  for (const ReportTables::Part& part : tables.parts) {
+    text += latex(part.lines, tables.title + ": " + part.caption);
   }
   return text;
-}
-
-Json to_json(const Results& results) {
-  Json json{{"experiment", results.experiment},
-            {"title", results.title},
-            {"cohort_hash", results.data_hash},
-            {"report_by", results.code_version},
-            {"notes", results.notes},
-            {"cells", Json::array()},
-            {"differences", Json::array()},
-            {"paper", results.paper},
-            {"conventions", detail::conventions_of_tables()}};
-  for (const ResultCell& cell : results.cells) {
-    Json entry{{"row", cell.row},
-               {"group", cell.group},
-               {"runs", cell.runs},
-               {"missing", cell.missing},
-               {"trials", cell.trials},
-               {"score_hashes", cell.score_hashes},
-               {"code", cell.code_versions},
-               {"scores", Json::object()}};
-    for (const auto& [score, summary] : cell.scores) {
-      entry["scores"][score] = summary_json(summary);
-    }
-    json["cells"].push_back(std::move(entry));
-  }
-  for (const RowDifference& d : results.differences) {
-    json["differences"].push_back({{"row", d.row},
-                                   {"minus", d.minus},
-                                   {"group", d.group},
-                                   {"score", d.score},
-                                   {"cases", d.cases},
-                                   {"mean", d.mean},
-                                   {"ci95", {d.interval.low, d.interval.high}},
-                                   {"wilcoxon_p", d.wilcoxon_p},
-                                   {"holm_p", d.holm_p}});
-  }
-  return json;
 }
 
 }  // namespace hepar

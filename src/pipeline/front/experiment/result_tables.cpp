@@ -3,16 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <set>
 
 #include "experiment/case_table.h"
+#include "experiment/row_trials.h"
 #include "hepar/core/error.h"
 #include "hepar/core/text.h"
 
 namespace hepar::detail {
 namespace {
-
-std::string p_text(double p) { return p < 0.0001 ? "< 0.0001" : fixed(p, 4); }
 
 std::string score_text(const ScoreSummary& summary, int digits) {
   if (!summary.mean) {
@@ -32,18 +30,6 @@ const ResultCell& cell_of(const Results& results, const std::string& row,
   });
 }
 
-/// "1 of 3" runs, or why there is none.
-std::string runs_text(const ResultCell& cell) {
-  if (cell.runs.empty()) {
-    return "MISSING (" + (cell.missing.empty() ? "no run" : cell.missing.front()) + ")";
-  }
-  std::string text = std::to_string(cell.runs.size());
-  if (!cell.missing.empty()) {
-    text += " of " + std::to_string(cell.runs.size() + cell.missing.size());
-  }
-  return text;
-}
-
 std::vector<std::string> paper_line(const Results& results, const std::string& group,
                                     const std::string& row) {
   if (!results.paper.contains(group) || !results.paper[group].contains(row)) {
@@ -57,11 +43,6 @@ std::vector<std::string> paper_line(const Results& results, const std::string& g
   return line;
 }
 
-std::string unique(const std::vector<std::string>& texts) {
-  const std::set<std::string> set(texts.begin(), texts.end());
-  return join({set.begin(), set.end()}, " ");
-}
-
 }  // namespace
 
 std::string fixed(double value, int digits) {
@@ -69,6 +50,8 @@ std::string fixed(double value, int digits) {
   std::snprintf(text.data(), text.size(), "%.*f", digits, value);
   return text.data();
 }
+
+std::string p_text(double p) { return p < 0.0001 ? "< 0.0001" : fixed(p, 4); }
 
 int digits_of(const std::string& score) { return score.ends_with("dsc") ? 4 : 2; }
 
@@ -78,10 +61,9 @@ TextTable group_table(const Results& results, const std::string& group) {
                    "HD95 largest component, mm"}};
   for (const auto& [row, title] : results.rows) {
     const ResultCell& cell = cell_of(results, row, group);
-    const auto steps = results.row_steps.find(row);
-    std::vector<std::string> line{
-        title, runs_text(cell),
-        steps == results.row_steps.end() ? "–" : std::to_string(steps->second)};
+    const RowTrials& source = results.sources.at(row);
+    std::vector<std::string> line{title, runs_text(source),
+                                  source.steps ? std::to_string(*source.steps) : "–"};
     for (const std::string& variant : kVariants) {
       for (const std::string& score : kScores) {
         line.push_back(score_text(cell.scores.at(variant + "." + score), digits_of(score)));
@@ -113,16 +95,6 @@ TextTable difference_table(const Results& results) {
          fixed(d.mean, digits),
          join({"[", fixed(d.interval.low, digits), ", ", fixed(d.interval.high, digits), "]"}, ""),
          p_text(d.wilcoxon_p), p_text(d.holm_p)});
-  }
-  return table;
-}
-
-TextTable source_table(const Results& results) {
-  TextTable table{{"row", "runs", "missing", "trials of the scores", "hash of the scores", "code"}};
-  for (const auto& [row, title] : results.rows) {
-    const ResultCell& cell = cell_of(results, row, results.groups.front());
-    table.push_back({title, join(cell.runs, "; "), join(cell.missing, "; "), join(cell.trials, " "),
-                     join(cell.score_hashes, " "), unique(cell.code_versions)});
   }
   return table;
 }

@@ -1,24 +1,16 @@
 #include <algorithm>
-#include <set>
 
 #include "experiment/case_table.h"
-#include "experiment/progress_of.h"
+#include "experiment/row_trials.h"
 #include "hepar/core/error.h"
 #include "hepar/core/version.h"
 #include "hepar/io/manifest.h"
 #include "hepar/pipeline/report.h"
-#include "hepar/pipeline/schedule.h"
 
 namespace hepar {
 namespace {
 
 using Run = std::map<std::string, detail::CaseScoresOfRun>;
-
-/// The runs of one row: every setting of the other axes.
-struct RowRuns {
-  std::vector<Run> runs;
-  ResultCell source;  ///< runs, missing, trials, hashes and versions, without scores
-};
 
 bool matches(const std::vector<std::string>& wanted, const std::string& found) {
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), found) != wanted.end();
@@ -68,22 +60,19 @@ ScoreSummary summarise(const std::vector<Run>& runs, const std::vector<std::stri
 class Collector {
  public:
   explicit Collector(const TrialStore& store)
-      : store_(store), experiment_(store.experiment()), states_(store.states()) {
-    require<ConfigError>(experiment_.table.has_value(),
-                         store.folder().string() + ": the experiment has no section 'table'");
-  }
+      : store_(store), trials_(store), experiment_(trials_.experiment()) {}
 
   Results collect() {
-    const TableSpec& table = *experiment_.table;
+    const TableSpec& table = trials_.table();
     results_.experiment = experiment_.name;
-    results_.title = table.title.empty() ? experiment_.name : table.title;
+    results_.title = trials_.title();
     results_.code_version = version();
     results_.paper = table.paper;
+    results_.rows = trials_.rows();
     read_cohort();
-    for (const std::string& row : experiment_.axes.at(table.rows)) {
-      const auto title = table.titles.find(row);
-      results_.rows.emplace_back(row, title == table.titles.end() ? row : title->second);
-      rows_[row] = runs_of(row);
+    for (const auto& [row, title] : results_.rows) {
+      results_.sources[row] = trials_.of_row(row);
+      read_runs(row);
       for (const auto& [group, cases] : groups_) {
         results_.cells.push_back(cell(row, group, cases));
       }
@@ -95,11 +84,11 @@ class Collector {
  private:
   /// Groups of cases, from the cohort's manifest; without it every group is empty.
   void read_cohort() {
-    const TableSpec& table = *experiment_.table;
+    const TableSpec& table = trials_.table();
     const auto cohort = std::find_if(experiment_.cells.begin(), experiment_.cells.end(),
                                      [&](const Cell& cell) { return cell.stage == table.cohort; });
     const std::filesystem::path folder = store_.output(experiment_.trial(cohort->id));
-    if (state(cohort->id) != TrialState::kDone) {
+    if (trials_.state(cohort->id) != TrialState::kDone) {
       results_.notes.push_back("the cohort is not there yet: no case is known");
     } else {
       manifest_ = read_manifest(folder);
@@ -120,47 +109,12 @@ class Collector {
     }
   }
 
-  [[nodiscard]] TrialState state(const std::string& id) const {
-    const auto found = states_.find(id);
-    return found == states_.end() ? TrialState::kPlanned : found->second;
-  }
-
-  [[nodiscard]] std::string why_missing(const std::string& id) const {
-    const auto blocked = Schedule(experiment_, {}).blocked(states_);
-    if (const auto cause = blocked.find(id); cause != blocked.end()) {
-      return "blocked by " + detail::label(experiment_.trial(cause->second)) + ", which failed";
+  void read_runs(const std::string& row) {
+    std::vector<Run>& runs = rows_[row];
+    for (const std::filesystem::path& file : results_.sources.at(row).outputs) {
+      runs.push_back(detail::read_case_scores(file));
+      check_cases(runs.back(), file);
     }
-    const auto outcome = store_.outcome(id);
-    return state(id) == TrialState::kFailed ? "failed: " + (outcome ? outcome->message : "")
-                                            : "not done yet";
-  }
-
-  RowRuns runs_of(const std::string& row) {
-    const TableSpec& table = *experiment_.table;
-    RowRuns found;
-    found.source.row = row;
-    for (const Cell& cell : experiment_.cells) {
-      if (cell.stage != table.scores || cell.axes.at(table.rows) != row) {
-        continue;
-      }
-      AxisValues others = cell.axes;
-      others.erase(table.rows);
-      const std::string name = others.empty() ? "run" : to_string(others);
-      if (state(cell.id) != TrialState::kDone) {
-        found.source.missing.push_back(name + ": " + why_missing(cell.id));
-        continue;
-      }
-      const Trial& trial = experiment_.trial(cell.id);
-      const TrialOutcome outcome = store_.outcome(cell.id).value();
-      found.runs.push_back(detail::read_case_scores(store_.output(trial)));
-      check_cases(found.runs.back(), store_.output(trial));
-      found.source.runs.push_back(name);
-      found.source.trials.push_back(cell.id);
-      found.source.score_hashes.push_back(outcome.output_hash);
-      found.source.code_versions.push_back(outcome.code_version);
-      results_.row_steps[row] = steps_behind(trial);
-    }
-    return found;
   }
 
   void check_cases(const Run& run, const std::filesystem::path& file) const {
@@ -171,23 +125,6 @@ class Collector {
       require<DataError>(
           known, file.string() + ": case " + id + " is not in the cohort that table.cohort names");
     }
-  }
-
-  /// Optimizer steps of all trainings that a trial goes back to, each once.
-  [[nodiscard]] std::int64_t steps_behind(const Trial& trial) const {
-    std::set<std::string> seen;
-    std::vector<std::string> open{trial.id};
-    std::int64_t steps = 0;
-    while (!open.empty()) {
-      const std::string id = open.back();
-      open.pop_back();
-      if (seen.insert(id).second) {
-        const Trial& next = experiment_.trial(id);
-        steps += next.steps;
-        open.insert(open.end(), next.inputs.begin(), next.inputs.end());
-      }
-    }
-    return steps;
   }
 
   /// Cases of a group that any run of the row scored: the others were never asked for.
@@ -203,15 +140,14 @@ class Collector {
 
   ResultCell cell(const std::string& row, const std::string& group,
                   const std::vector<std::string>& all_cases) {
-    const RowRuns& of = rows_.at(row);
-    const std::vector<std::string> cases = scored(all_cases, of.runs);
-    ResultCell cell = of.source;
-    cell.group = group;
+    const std::vector<Run>& runs = rows_.at(row);
+    const std::vector<std::string> cases = scored(all_cases, runs);
+    ResultCell cell{.row = row, .group = group, .scores = {}};
     results_.group_cases[group] = std::max(results_.group_cases[group], cases.size());
     for (const std::string& variant : detail::kVariants) {
       for (const std::string& score : detail::kScores) {
         const std::string key = variant + "." + score;
-        cell.scores[key] = summarise(of.runs, cases, key);
+        cell.scores[key] = summarise(runs, cases, key);
       }
     }
     return cell;
@@ -220,7 +156,7 @@ class Collector {
   void add_differences() {
     for (const std::string& score : detail::kScores) {
       std::vector<RowDifference> family;
-      for (const auto& [row, minus] : experiment_.table->compare) {
+      for (const auto& [row, minus] : trials_.table().compare) {
         for (const auto& [group, cases] : groups_) {
           add_difference({.row = row, .minus = minus, .group = group, .score = score}, cases,
                          family);
@@ -240,12 +176,12 @@ class Collector {
 
   void add_difference(RowDifference difference, const std::vector<std::string>& cases,
                       std::vector<RowDifference>& family) {
-    const std::vector<Run>& runs = rows_.at(difference.row).runs;
+    const std::vector<Run>& runs = rows_.at(difference.row);
     const bool largest = !runs.empty() && !runs.front().empty() &&
                          runs.front().begin()->second.value.contains("largest_component.dsc");
     difference.score = (largest ? "largest_component." : "raw.") + difference.score;
     const auto ours = detail::averaged(runs, cases, difference.score);
-    const auto theirs = detail::averaged(rows_.at(difference.minus).runs, cases, difference.score);
+    const auto theirs = detail::averaged(rows_.at(difference.minus), cases, difference.score);
     std::vector<double> differences;
     for (const auto& [id, value] : ours) {
       if (const auto other = theirs.find(id); other != theirs.end()) {
@@ -263,11 +199,11 @@ class Collector {
   }
 
   const TrialStore& store_;
-  Experiment experiment_;
-  TrialStates states_;
+  detail::TableTrials trials_;
+  const Experiment& experiment_;
   Manifest manifest_;
   std::vector<std::pair<std::string, std::vector<std::string>>> groups_;
-  std::map<std::string, RowRuns> rows_;
+  std::map<std::string, std::vector<Run>> rows_;
   Results results_;
 };
 

@@ -2,14 +2,32 @@
 
 #include "experiment/source.h"
 #include "hepar/core/error.h"
+#include "hepar/pipeline/fusion.h"
 
 namespace hepar::detail {
 namespace {
 
-const std::vector<std::string>& known_keys() {
-  static const std::vector<std::string> kKeys{"title",  "scores", "cohort",  "rows",
-                                              "titles", "groups", "compare", "paper"};
-  return kKeys;
+constexpr const char* kPaper =
+    "wanted ROW: {cirrhosis: {auc: …, acc: …}, substantial_fibrosis: {auc: …, acc: …}}";
+const std::vector<std::string> kKinds{"masks", "staging"};
+
+const std::vector<std::string>& known_keys(const std::string& kind) {
+  static const std::vector<std::string> kMasks{"kind",   "title",  "scores",  "cohort", "rows",
+                                               "titles", "groups", "compare", "paper"};
+  static const std::vector<std::string> kStaging{"kind",   "title", "scores",  "rows",  "titles",
+                                                 "fusion", "ood",   "compare", "paper", "draws"};
+  return kind == "staging" ? kStaging : kMasks;
+}
+
+std::string text_of(const Json& value) {
+  require<ConfigError>(value.is_string(), "wanted a text");
+  return value;
+}
+
+void require_known(const std::string& what, const std::string& name,
+                   const std::vector<std::string>& known) {
+  require<ConfigError>(std::find(known.begin(), known.end(), name) != known.end(),
+                       "there is no " + what + " '" + name + "'" + suggestion(name, known));
 }
 
 std::vector<std::string> texts_of(const Json& value) {
@@ -27,29 +45,32 @@ class TableReader {
       : source_(source), table_(table), problems_(problems) {}
 
   TableSpec read() {
+    TableSpec spec;
+    spec.kind = kind();
     for (const auto& [key, ignored] : table_.items()) {
-      if (std::find(known_keys().begin(), known_keys().end(), key) == known_keys().end()) {
-        add(key, "unknown key '" + key + "'" + suggestion(key, known_keys()));
+      const std::vector<std::string>& known = known_keys(spec.kind);
+      if (std::find(known.begin(), known.end(), key) == known.end()) {
+        add(key,
+            "unknown key '" + key + "' in a table of kind " + spec.kind + suggestion(key, known));
       }
     }
-    TableSpec spec;
     spec.title = text("title", false);
     spec.scores = name("scores", names_of(source_.stages));
-    spec.cohort = name("cohort", names_of(source_.stages));
     std::vector<std::string> axes;
     for (const auto& [axis, settings] : source_.axes) {
       axes.push_back(axis);
     }
     spec.rows = name("rows", axes);
     guarded("titles", [&] { spec.titles = table_.value("titles", Json::object()); });
-    const Json groups = table_.value("groups", Json::object());
-    for (const auto& [group, conditions] : groups.items()) {
-      guarded("groups." + group, [&] { spec.groups.push_back(read_group(group, conditions)); });
-    }
     for (const Json& pair : table_.value("compare", Json::array())) {
       guarded("compare", [&] { spec.compare.push_back(read_pair(pair, spec.rows)); });
     }
     spec.paper = table_.value("paper", Json::object());
+    if (spec.kind == "staging") {
+      read_staging(spec);
+    } else {
+      read_masks(spec);
+    }
     return spec;
   }
 
@@ -65,6 +86,93 @@ class TableReader {
     } catch (const std::exception& e) {
       add(path, e.what());
     }
+  }
+
+  std::string kind() {
+    const std::string found = table_.contains("kind") ? text("kind", true) : "";
+    if (!found.empty() && std::find(kKinds.begin(), kKinds.end(), found) == kKinds.end()) {
+      add("kind", "there is no kind '" + found + "'" + suggestion(found, kKinds));
+    }
+    return found.empty() ? kKinds.front() : found;
+  }
+
+  void read_masks(TableSpec& spec) {
+    spec.cohort = name("cohort", names_of(source_.stages));
+    const Json groups = table_.value("groups", Json::object());
+    for (const auto& [group, conditions] : groups.items()) {
+      guarded("groups." + group,
+              [&, name = group, of = conditions] { spec.groups.push_back(read_group(name, of)); });
+    }
+  }
+
+  void read_staging(TableSpec& spec) {
+    for (const StageSource& stage : source_.stages) {
+      if (stage.name == spec.scores && stage.command != "classify") {
+        add("scores", "wanted a stage of command classify, which writes the scores of volumes; '" +
+                          stage.name + "' is a stage of command " + stage.command);
+      }
+    }
+    const std::vector<std::string> rows = settings_of(spec.rows);
+    for_each("fusion", [&](const std::string& row, const Json& rule) {
+      require_known("row", row, rows);
+      FusionConfig fusion;
+      ConfigSchema schema;
+      fusion.declare(schema);
+      schema.set("rule=" + text_of(rule));
+      spec.fusion[row] = fusion.rule;
+    });
+    if (table_.contains("ood")) {
+      guarded("ood", [&] { spec.ood = texts_of(table_["ood"]); });
+    }
+    guarded("draws", [&] {
+      const std::string digits = text_of(table_.value("draws", Json(std::to_string(spec.draws))));
+      constexpr std::size_t kMostDigits = 9;
+      require<ConfigError>(digits.find_first_not_of("0123456789") == std::string::npos &&
+                               digits.size() <= kMostDigits && std::stoll("0" + digits) > 0,
+                           "wanted a number of draws, found '" + digits + "'");
+      spec.draws = std::stoll(digits);
+    });
+    for_each("paper", [&](const std::string&, const Json& of_group) {
+      require<ConfigError>(of_group.is_object(), kPaper);
+      for (const auto& [row, questions] : of_group.items()) {
+        require_known("row", row, rows);
+        check_figures(questions);
+      }
+    });
+  }
+
+  static void check_figures(const Json& questions) {
+    require<ConfigError>(questions.is_object(), kPaper);
+    for (const auto& [question, figures] : questions.items()) {
+      require_known("question", question, {"cirrhosis", "substantial_fibrosis"});
+      require<ConfigError>(figures.is_object(), kPaper);
+      for (const auto& [key, figure] : figures.items()) {
+        require_known("figure", key, {"auc", "acc"});
+        text_of(figure);
+      }
+    }
+  }
+
+  /// Each entry of a map, its problems at its own line.
+  template <class Read>
+  void for_each(const std::string& key, const Read& read) {
+    const Json entries = table_.value(key, Json::object());
+    if (!entries.is_object()) {
+      add(key, "wanted names with values");
+      return;
+    }
+    for (const auto& [name, value] : entries.items()) {
+      guarded(key + "." + name, [&, name = name, value = value] { read(name, value); });
+    }
+  }
+
+  [[nodiscard]] std::vector<std::string> settings_of(const std::string& axis) const {
+    for (const auto& [name, settings] : source_.axes) {
+      if (name == axis) {
+        return settings;
+      }
+    }
+    return {};
   }
 
   std::string text(const std::string& key, bool needed) {
@@ -99,11 +207,8 @@ class TableReader {
                                                               const std::string& axis) const {
     const std::vector<std::string> rows = texts_of(pair);
     require<ConfigError>(rows.size() == 2, "wanted pairs [row, minus row]");
-    for (const auto& [name, settings] : source_.axes) {
-      for (const std::string& row : name == axis ? rows : std::vector<std::string>{}) {
-        require<ConfigError>(std::find(settings.begin(), settings.end(), row) != settings.end(),
-                             "there is no row '" + row + "'" + suggestion(row, settings));
-      }
+    for (const std::string& row : rows) {
+      require_known("row", row, settings_of(axis));
     }
     return {rows[0], rows[1]};
   }

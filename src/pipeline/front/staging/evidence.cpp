@@ -1,5 +1,7 @@
 #include "staging/evidence.h"
 
+#include <utility>
+
 namespace hepar::detail {
 namespace {
 
@@ -29,7 +31,10 @@ PatientTable fuse_source(const ViewTable& views, const EvidenceRequest& request)
 }  // namespace
 
 LoadedEvidence::LoadedEvidence(const EvidenceRequest& request)
-    : fusion_(request.fusion), views_(read_score_table(request.table)) {
+    : LoadedEvidence(read_score_table(request.table), request) {}
+
+LoadedEvidence::LoadedEvidence(ViewTable views, const EvidenceRequest& request)
+    : fusion_(request.fusion), views_(std::move(views)) {
   std::optional<ViewTable> source;
   if (!request.fit.empty()) {
     source = read_score_table({.scores = request.fit, .cases = ""});

@@ -18,6 +18,8 @@ struct EvidenceRequest {
 class LoadedEvidence {
  public:
   explicit LoadedEvidence(const EvidenceRequest& request);
+  /// Of scores that are already read; `request.table` is not looked at.
+  LoadedEvidence(ViewTable views, const EvidenceRequest& request);
 
   [[nodiscard]] StagingEvidence evidence() const {
     return {views_, scored_, plan_, source_ ? *source_ : scored_, fusion_, fit_};

@@ -1,0 +1,25 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "experiment/staging_results.h"
+
+namespace hepar::detail {
+
+/// Rows of one group: AUC, its spreads and ACC of both questions, the paper's figures below.
+TextTable staging_group_table(const StagingResults& results, const std::string& group);
+/// Mean ± sd over domains; empty without domains.
+TextTable domain_table(const StagingResults& results);
+/// Paired differences; empty without any.
+TextTable staging_difference_table(const StagingResults& results);
+/// AUC of each sequence alone, of subsets, and fused; empty for scores of patients.
+TextTable sequence_table(const StagingResults& results, const std::string& question);
+/// AUC after sequences were removed at random; empty for scores of patients.
+TextTable removal_table(const StagingResults& results);
+/// Volumes that were not cropped to a plausible mask; empty where it is not known.
+TextTable fallback_table(const StagingResults& results);
+
+std::string question_title(const std::string& question);  ///< "substantial fibrosis"
+std::vector<std::string> staging_conventions(const StagingResults& results);
+
+}  // namespace hepar::detail

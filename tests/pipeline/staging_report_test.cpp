@@ -1,0 +1,261 @@
+#include <gtest/gtest.h>
+#include <hepar/core/text.h>
+#include <hepar/pipeline/report.h>
+#include <hepar/pipeline/score_command.h>
+
+#include <array>
+#include <cstdio>
+
+#include "pipeline/experiment_fixture.h"
+#include "pipeline/staging_tables.h"
+#include "support/temporary.h"
+
+namespace hepar::test {
+namespace {
+
+const char* const kTable = R"(
+name: heads
+axes: {seed: [0, 1], row: [ce, reg, never, bce]}
+stages:
+  ce: {command: fit, seed: "${seed}", train: {steps: 30}}
+  reg: {command: fit, seed: "${seed}", train: {steps: 31}}
+  never: {command: fit, seed: "${seed}", train: {steps: 32}}
+  bce: {command: fit, seed: "${seed}", train: {steps: 33}}
+  volumes: {command: classify, in: "${${row}}"}
+table:
+  kind: staging
+  title: Heads
+  scores: volumes
+  rows: row
+  titles: {ce: cross entropy}
+  fusion: {reg: logit}
+  draws: 50
+  compare: [[ce, bce], [never, bce], [reg, bce]]
+  paper:
+    all: {ce: {cirrhosis: {auc: 0.1234 ± 0.0567, acc: 71 %}}}
+    elsewhere: {ce: {cirrhosis: {auc: 0.5}}}
+)";
+
+Experiment expand_staging(const std::string& yaml) {
+  std::vector<StageKind> with_classify = kinds();
+  with_classify.push_back({"classify", "out", {}, declare_config<MakeConfig>});
+  return expand_experiment(parse_yaml_document(yaml, "exp.yaml"), {}, with_classify);
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(text.find(from), from.size(), to);
+}
+
+std::string digits(const Json& value, int count = 4) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.*f", count, value.get<double>());
+  return text.data();
+}
+
+/// Two sequences of 40 patients in two seeds, and the lines of one seed.
+struct HeadScores {
+  std::vector<std::string> all;
+
+  explicit HeadScores(std::uint64_t head) {
+    for (const std::uint64_t sequence : {0U, 1U}) {
+      for (const std::string& line :
+           cohort_lines({.patients = 40, .folds = 2, .seeds = 2, .random_seed = head + sequence})) {
+        const bool header = line.starts_with("case");
+        if (!header || all.empty()) {
+          all.push_back(line + (header ? ",sequence" : sequence == 0 ? ",T1" : ",GED1"));
+        }
+      }
+    }
+  }
+
+  [[nodiscard]] std::vector<std::string> of_seed(const std::string& seed) const {
+    std::vector<std::string> lines{all.front()};
+    std::copy_if(all.begin() + 1, all.end(), std::back_inserter(lines),
+                 [&](const std::string& line) { return split(line, ',').at(6) == seed; });
+    return lines;
+  }
+};
+
+class StagingReport : public ::testing::Test {
+ protected:
+  StagingReport() : store_(folder_.path() / "exp"), experiment_(expand_staging(kTable)) {
+    store_.open(experiment_, false);
+    store_.plan(experiment_, false);
+  }
+
+  const Trial& trial(const std::string& row, const std::string& seed) const {
+    return experiment_.trial(experiment_.cell("volumes", {{"row", row}, {"seed", seed}})->id);
+  }
+
+  void end(const std::string& row, const std::string& seed,
+           const std::vector<std::string>& lines) const {
+    const Trial& of = trial(row, seed);
+    fs::create_directories(store_.output(of));
+    write_atomically(store_.output(of) / "scores.csv", join(lines, "\n") + "\n");
+    store_.write_outcome(of.id, {.done = true, .code_version = "0.1.0", .output_hash = "00ff"});
+    ASSERT_TRUE(store_.move(of.id, TrialState::kPlanned, TrialState::kDone));
+  }
+
+  void end_all() const {
+    for (const auto& [row, head] : heads_) {
+      for (const char* seed : {"0", "1"}) {
+        end(row, seed, head.of_seed(seed));
+      }
+    }
+  }
+
+  /// `hepar score` of all runs of a row in one file.
+  Json scored(const std::string& row, const std::vector<std::string>& against = {}) const {
+    ScoreConfig config;
+    config.scores = tables_.write(row + ".csv", heads_.at(row).all);
+    for (const std::string& other : against) {
+      config.against.push_back(tables_.write(other + ".csv", heads_.at(other).all));
+    }
+    config.fusion.rule = row == "reg" ? "logit" : "mean";
+    config.options.bootstrap.draws = 50;
+    return score(config);
+  }
+
+  TemporaryFolder folder_;
+  Tables tables_;
+  TrialStore store_;
+  Experiment experiment_;
+  std::map<std::string, HeadScores> heads_{
+      {"ce", HeadScores(10)}, {"reg", HeadScores(20)}, {"bce", HeadScores(30)}};
+};
+
+TEST_F(StagingReport, RowsAreWhatScoreSaysOfAllRunsTogether) {
+  end_all();
+
+  const Json report = collect_report(store_).json;
+
+  for (const std::size_t place : {0U, 1U, 3U}) {
+    const Json& row = report["rows"][place];
+    Json expected = scored(row["row"]);
+    for (const char* key : {"comparisons", "scores", "hepar"}) {
+      expected.erase(key);
+    }
+    EXPECT_EQ(row["scores"], expected) << row["row"];
+    EXPECT_EQ(row["folds"]["all"], expected["folds"]);
+  }
+  EXPECT_NE(report["rows"][0]["scores"]["cirrhosis"]["auc"],
+            report["rows"][3]["scores"]["cirrhosis"]["auc"]);
+}
+
+TEST_F(StagingReport, DifferencesAreThoseOfScore) {
+  end_all();
+
+  const Json differences = collect_report(store_).json["differences"];
+
+  const Json expected = scored("ce", {"bce"})["comparisons"];
+  for (const char* key : {"question", "first", "second", "n", "auc_difference",
+                          "auc_difference_bootstrap_ci", "delong_p", "mcnemar_p"}) {
+    EXPECT_EQ(differences[0]["questions"][0][key], expected[0][key]) << key;
+    EXPECT_EQ(differences[0]["questions"][1][key], expected[1][key]) << key;
+  }
+  EXPECT_EQ(differences[1]["missing"], "missing: never has no result");
+  EXPECT_EQ(differences[2]["questions"][0]["first"], "reg");
+  EXPECT_EQ(differences[2]["questions"][1]["question"], "substantial_fibrosis");
+  EXPECT_EQ(differences[8]["group"], "OOD");
+  EXPECT_EQ(differences[8]["questions"][0]["n"], 10);
+}
+
+TEST_F(StagingReport, TablesShowTheNumbersWithTheirIntervals) {
+  end_all();
+
+  const ReportTables report = collect_report(store_);
+
+  const Json all = scored("ce");
+  const Json& block = all["cirrhosis"];
+  const std::string line =
+      "| cross entropy | 2 | 40 (10; 30) | " + digits(block["auc"]) + " [" +
+      digits(block["auc_bootstrap_ci"][0]) + ", " + digits(block["auc_bootstrap_ci"][1]) + "] (" +
+      digits(block["auc_delong_ci"][0]) + ", " + digits(block["auc_delong_ci"][1]) + ") | " +
+      digits(block["auc_sd_over_seeds"]) + " | " +
+      digits(all["folds"]["cirrhosis"]["auc"]["sd_over_folds"]) + " | " + digits(block["acc"]) +
+      " [" + digits(block["acc_wilson_ci"][0]) + ", " + digits(block["acc_wilson_ci"][1]) + "] |";
+  const std::string text = to_markdown(report);
+  EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
+  EXPECT_NE(text.find("|   the paper's figure |  |  | 0.1234 ± 0.0567 |  |  | 71 % | – |"),
+            std::string::npos);
+  const Json& ood = all["groups"]["OOD"]["substantial_fibrosis"];
+  EXPECT_NE(to_csv(report).find("\"ce\",\"OOD\",substantial_fibrosis,10," + ood["n_pos"].dump() +
+                                "," + ood["n_neg"].dump() + "," + digits(ood["auc"], 6)),
+            std::string::npos);
+  const Json& t1 = all["views"]["sequences"]["T1"]["cirrhosis"];
+  EXPECT_NE(text.find(digits(t1["auc"]) + " [" + digits(t1["auc_bootstrap_ci"][0])),
+            std::string::npos);
+  EXPECT_NE(text.find("No interval holds the variation between training sets"), std::string::npos);
+  EXPECT_NE(text.find("no case is in the group 'elsewhere'"), std::string::npos);
+  EXPECT_NE(to_latex(report).find("0.1234 $\\pm$ 0.0567 &  &  & 71 \\% & --"), std::string::npos);
+}
+
+TEST_F(StagingReport, MissingCellsSayWhichTrialAndWhy) {
+  end("ce", "0", heads_.at("ce").of_seed("0"));
+  const Trial& failed = trial("ce", "1");
+  store_.write_outcome(failed.id, {.message = "no memory"});
+  ASSERT_TRUE(store_.move(failed.id, TrialState::kPlanned, TrialState::kFailed));
+
+  write_report_files(store_.folder());
+
+  const std::string text = read_text(store_.folder() / "report/table.md");
+  EXPECT_NE(text.find("| cross entropy | 1 of 2 | 40 (10; 30) |"), std::string::npos) << text;
+  EXPECT_NE(text.find("| seed=0 | seed=1: failed: no memory |"), std::string::npos);
+  EXPECT_NE(text.find("| reg | MISSING (seed=0: not done yet) | missing | missing |"),
+            std::string::npos);
+  EXPECT_NE(text.find("| missing: bce has no result |"), std::string::npos);
+  const std::string page = read_text(store_.folder() / "report.html");
+  EXPECT_NE(page.find("<td class=\"missing\">MISSING (seed=0: not done yet)</td>"),
+            std::string::npos);
+  EXPECT_NE(page.find("<td class=\"missing\">1 of 2</td>"), std::string::npos);
+  EXPECT_NE(page.find("<tr class=\"paper\">"), std::string::npos);
+}
+
+TEST_F(StagingReport, ARunThatIsNotWholeIsLeftOutAndNamed) {
+  end("ce", "0", heads_.at("ce").of_seed("0"));
+  std::vector<std::string> lines = heads_.at("ce").of_seed("1");
+  lines.pop_back();
+  end("ce", "1", lines);
+
+  const ReportTables report = collect_report(store_);
+
+  EXPECT_EQ(report.json["rows"][0]["scores"]["seeds"], Json({0}));
+  EXPECT_EQ(report.notes.at(0), "cross entropy: left out, seed 1: has 79 scores, seed 0 has 80");
+}
+
+TEST_F(StagingReport, TwoTrialsThatScoreTheSameAreRefusedByName) {
+  end("ce", "0", heads_.at("ce").of_seed("0"));
+  end("ce", "1", heads_.at("ce").of_seed("0"));
+
+  const std::string error = error_of<DataError>([&] { collect_report(store_); });
+
+  EXPECT_NE(error.find(trial("ce", "0").id), std::string::npos) << error;
+  EXPECT_NE(error.find(trial("ce", "1").id), std::string::npos);
+  EXPECT_NE(error.find("is scored twice for one seed"), std::string::npos);
+}
+
+TEST(StagingTable, WrongKeysAreRefusedWithFileAndLine) {
+  const auto error = [](const std::string& from, const std::string& to) {
+    return error_of<ConfigError>([&] { expand_staging(replaced(kTable, from, to)); });
+  };
+  for (const auto& [from, to, line, text] : std::vector<std::array<std::string, 4>>{
+           {"kind: staging", "kind: stagin", "11", "did you mean 'staging'?"},
+           {"fusion: {reg", "fusoin: {reg", "16",
+            "unknown key 'fusoin' in a table of kind staging"},
+           {"{reg: logit}", "{rag: logit}", "16", "there is no row 'rag'"},
+           {"{reg: logit}", "{reg: logits}", "16", "logit"},
+           {"draws: 50", "draws: -5", "17", "wanted a number of draws, found '-5'"},
+           {"[never, bce]", "[nevr, bce]", "18", "there is no row 'nevr'"},
+           {"scores: volumes", "scores: ce", "13", "wanted a stage of command classify"},
+           {"all: {ce: {cirrhosis:", "all: {ce: {cirhosis:", "20",
+            "there is no question 'cirhosis'"},
+           {"acc: 71 %", "accuracy: 71 %", "20", "there is no figure 'accuracy'"},
+           {"draws: 50", "cohort: ce", "17", "unknown key 'cohort'"}}) {
+    const std::string found = error(from, to);
+    EXPECT_NE(found.find("exp.yaml:" + line), std::string::npos) << to << "\n" << found;
+    EXPECT_NE(found.find(text), std::string::npos) << to << "\n" << found;
+  }
+}
+
+}  // namespace
+}  // namespace hepar::test
