@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "hepar/comm/together.h"
@@ -131,7 +132,7 @@ class Classifying {
   }
 
   void choose() {
-    std::vector<std::string> learnt;
+    std::set<std::string> learnt;
     for (std::size_t i = 0; i < set_->cases().size(); ++i) {
       const PreparedCase& record = set_->cases()[i];
       if (!takes(config_.split, record.split) || !takes(config_.sequence, record.sequence) ||
@@ -144,18 +145,19 @@ class Classifying {
       }
       chosen_.push_back(i);
       for (const StagingModel* model : models) {
-        if (model->lineage.uses(identity(i), CaseUse::kStage) && !takes(learnt, record.case_id)) {
-          learnt.push_back(record.case_id);
+        if (model->lineage.uses(identity(i), CaseUse::kStage)) {
+          learnt.insert(record.case_id);
         }
       }
     }
-    require<ConfigError>(
-        learnt.empty(),
-        config_.in + ": a model has learnt the stage of " + std::to_string(learnt.size()) +
-            " of these cases (" +
-            join({learnt.begin(), learnt.begin() + std::min<std::ptrdiff_t>(5, std::ssize(learnt))},
-                 ", ") +
-            (learnt.size() > 5 ? ", …" : "") + "); choose others with split, or held_out=true");
+    constexpr std::size_t kShown = 5;
+    std::vector<std::string> shown(learnt.begin(), learnt.end());
+    shown.resize(std::min(kShown, shown.size()));
+    require<ConfigError>(learnt.empty(), config_.in + ": a model has learnt the stage of " +
+                                             std::to_string(learnt.size()) + " of these cases (" +
+                                             join(shown, ", ") +
+                                             (learnt.size() > kShown ? ", …" : "") +
+                                             "); choose others with split, or held_out=true");
     require<DataError>(!chosen_.empty(), config_.in + ": no volume to classify; check split, " +
                                              "sequence, domain and held_out");
   }
