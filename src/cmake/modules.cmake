@@ -61,8 +61,11 @@ function(hepar_use_torch_pch target)
   if(NOT TARGET hepar_torch_pch)
     file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "")
     add_library(hepar_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cpp)
-    target_link_libraries(hepar_torch_pch PRIVATE hepar_dep_torch hepar_warnings)
-    target_precompile_headers(hepar_torch_pch PRIVATE <torch/torch.h>)
+    target_link_libraries(hepar_torch_pch PRIVATE hepar_dep_torch hepar_dep_json hepar_warnings)
+    # All of <torch/torch.h> would double the time of every source that reuses it (10.5 s against 4.6 s).
+    target_precompile_headers(hepar_torch_pch PRIVATE <algorithm> <filesystem> <functional> <map> <memory> <string>
+                              <vector> <nlohmann/json.hpp> <ATen/ATen.h> <torch/nn/module.h> <torch/types.h>
+                              <torch/utils.h>)
   endif()
   target_precompile_headers(${target} REUSE_FROM hepar_torch_pch)
 endfunction()

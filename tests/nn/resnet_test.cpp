@@ -1,7 +1,9 @@
 #include "hepar/nn/resnet.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <barrier>
 #include <cmath>

@@ -2,7 +2,8 @@
 #include <hepar/core/error.h>
 #include <hepar/core/random.h>
 #include <hepar/train/predictor.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>

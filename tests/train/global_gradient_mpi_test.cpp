@@ -1,7 +1,8 @@
 #include <gtest/gtest.h>
 #include <hepar/core/random.h>
 #include <hepar/train/training_step.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <string>
 
