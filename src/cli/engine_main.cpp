@@ -2,9 +2,11 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hepar/comm/communicator.h"
@@ -46,100 +48,79 @@ CommandAction read_command(const CommandName& name, const Arguments& arguments, 
   return help && !world.is_root() ? CommandAction::kHelp : parse_command(name, arguments, schema);
 }
 
+/// What every command does: read its keys, print the help or run.
+template <class Config, class Run>
+ExitCode with_config(const CommandName& name, const Arguments& arguments, Communicator& world,
+                     Run&& run, Config& config) {
+  const CommandAction action = read_command(name, arguments, config, world);
+  const bool dry_run = action == CommandAction::kDryRun;
+  return action == CommandAction::kHelp ? ExitCode::kDone
+                                        : std::forward<Run>(run)(config, dry_run, world);
+}
+
+using Command = std::function<ExitCode(const Arguments&, Communicator&)>;
+
+/// A command that is done when it returns.
+template <class Config>
+Command command(const std::string& name, const std::string& summary,
+                void (*run)(const Config&, bool, Communicator&)) {
+  return [=](const Arguments& arguments, Communicator& world) {
+    Config config;
+    const auto done = [run](const Config& given, bool dry_run, Communicator& ranks) {
+      run(given, dry_run, ranks);
+      return ExitCode::kDone;
+    };
+    return with_config({"hepar", name, summary}, arguments, world, done, config);
+  };
+}
+
 ExitCode train(const Arguments& arguments, Communicator& world) {
   TrainConfig config;
-  const CommandAction action = read_command(
+  return with_config(
       {"hepar", "train", "train a segmentation or staging network, or continue an interrupted run"},
-      arguments, config, world);
-  return action == CommandAction::kHelp
-             ? ExitCode::kDone
-             : run_train_command(config, action == CommandAction::kDryRun, world);
-}
-
-ExitCode predict(const Arguments& arguments, Communicator& world) {
-  PredictConfig config;
-  const CommandAction action =
-      read_command({"hepar", "predict", "segment NIfTI files or a cohort with trained models"},
-                   arguments, config, world);
-  if (action != CommandAction::kHelp) {
-    run_predict_command(config, action == CommandAction::kDryRun, world);
-  }
-  return ExitCode::kDone;
-}
-
-ExitCode choose(const Arguments& arguments, Communicator& world) {
-  ChooseConfig config;
-  const CommandAction action = read_command(
-      {"hepar", "choose", "find the best of several trained configurations, or the best two"},
-      arguments, config, world);
-  if (action != CommandAction::kHelp) {
-    run_choose_command(config, action == CommandAction::kDryRun, world);
-  }
-  return ExitCode::kDone;
-}
-
-ExitCode pseudo_label(const Arguments& arguments, Communicator& world) {
-  PseudoLabelConfig config;
-  const CommandAction action = read_command(
-      {"hepar", "pseudo-label", "masks of trained models for a cohort's unlabelled images"},
-      arguments, config, world);
-  if (action != CommandAction::kHelp) {
-    run_pseudo_label_command(config, action == CommandAction::kDryRun, world);
-  }
-  return ExitCode::kDone;
-}
-
-ExitCode voi(const Arguments& arguments, Communicator& world) {
-  VoiConfig config;
-  const CommandAction action =
-      read_command({"hepar", "voi", "the liver's volume of interest in every sequence of a cohort"},
-                   arguments, config, world);
-  if (action != CommandAction::kHelp) {
-    run_voi_command(config, action == CommandAction::kDryRun, world);
-  }
-  return ExitCode::kDone;
-}
-
-ExitCode classify(const Arguments& arguments, Communicator& world) {
-  ClassifyConfig config;
-  const CommandAction action = read_command(
-      {"hepar", "classify", "fibrosis scores of volumes of interest by trained staging networks"},
-      arguments, config, world);
-  if (action != CommandAction::kHelp) {
-    run_classify_command(config, action == CommandAction::kDryRun, world);
-  }
-  return ExitCode::kDone;
+      arguments, world, run_train_command, config);
 }
 
 ExitCode run_trials(const Arguments& arguments, Communicator& world) {
   RunExperimentConfig config;
   const Arguments words = take_overrides(arguments, config);
-  const CommandAction action = read_command(
+  return with_config(
       {"hepar", "run", "do what is not done of an experiment: hepar run EXPERIMENT.yaml"}, words,
-      config, world);
-  return action == CommandAction::kHelp
-             ? ExitCode::kDone
-             : run_experiment(config, action == CommandAction::kDryRun, world);
+      world, run_experiment, config);
 }
 
-using Command = ExitCode (*)(const Arguments&, Communicator&);
-const std::map<std::string, Command> kCommands{
-    {"train", train},   {"predict", predict},   {"pseudo-label", pseudo_label},
-    {"voi", voi},       {"classify", classify}, {"choose", choose},
-    {"run", run_trials}};
+const std::map<std::string, Command>& commands() {
+  static const std::map<std::string, Command> known{
+      {"train", train},
+      {"predict", command("predict", "segment NIfTI files or a cohort with trained models",
+                          run_predict_command)},
+      {"pseudo-label",
+       command("pseudo-label", "masks of trained models for a cohort's unlabelled images",
+               run_pseudo_label_command)},
+      {"voi", command("voi", "the liver's volume of interest in every sequence of a cohort",
+                      run_voi_command)},
+      {"classify",
+       command("classify", "fibrosis scores of volumes of interest by trained staging networks",
+               run_classify_command)},
+      {"choose",
+       command("choose", "find the best of several trained configurations, or the best two",
+               run_choose_command)},
+      {"run", run_trials}};
+  return known;
+}
 
 int run_command(Arguments arguments, Communicator& world) {
   std::vector<std::string> names;
-  for (const auto& [name, ignored] : kCommands) {
+  for (const auto& [name, ignored] : commands()) {
     names.push_back(name);
   }
   require<ConfigError>(!arguments.empty(), "hepar-engine: wanted a command: " + join(names, " | "));
   const std::string name = arguments.front();
   arguments.erase(arguments.begin());
-  const auto command = kCommands.find(name);
-  require<ConfigError>(command != kCommands.end(),
+  const auto found = commands().find(name);
+  require<ConfigError>(found != commands().end(),
                        "hepar-engine: unknown command '" + name + "'; known: " + join(names, ", "));
-  return static_cast<int>(command->second(arguments, world));
+  return static_cast<int>(found->second(arguments, world));
 }
 
 int run(const Arguments& arguments) {
