@@ -2,7 +2,10 @@
 
 #include <ATen/Context.h>
 
+#include <algorithm>
+
 #include "hepar/core/error.h"
+#include "hepar/core/parallel.h"
 
 namespace hepar {
 
@@ -15,6 +18,11 @@ at::Device choose_device(const std::string& name, const Communicator& communicat
     return at::kCPU;
   }
   return {at::kCUDA, static_cast<at::DeviceIndex>(communicator.local_rank())};
+}
+
+int choose_threads(std::int64_t asked, const Communicator& communicator) {
+  return asked > 0 ? static_cast<int>(asked)
+                   : std::max(1, usable_processors() / communicator.local_size());
 }
 
 }  // namespace hepar

@@ -34,9 +34,7 @@ double seconds_since(Clock::time_point start) {
 TrainConfig resolved(TrainConfig config, const TrainingTask& task,
                      const Communicator& communicator) {
   task.resolve(config);
-  if (config.run.threads == 0) {
-    config.run.threads = std::max(1, usable_processors() / communicator.local_size());
-  }
+  config.run.threads = choose_threads(config.run.threads, communicator);
   return config;
 }
 

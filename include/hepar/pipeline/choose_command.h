@@ -1,27 +1,21 @@
 #pragma once
 #include <hepar/comm/communicator.h>
-#include <hepar/core/config.h>
+#include <hepar/pipeline/inference_config.h>
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace hepar {
 
 /// `hepar choose`: which of several trained configurations, or which two together, to predict with.
-struct ChooseConfig {
+struct ChooseConfig : InferenceConfig {
   std::vector<std::string> configurations;  ///< NAME=FOLDER[:FOLDER…]: its folds' runs or models,
                                             ///< or folders of such
-  std::string in;   ///< cohort, or folder of NIfTI files
-  std::string ref;  ///< folder of reference masks of the cases kept out
+  std::string in;                           ///< cohort, or folder of NIfTI files
+  std::string ref;                          ///< folder of reference masks of the cases kept out
   std::string out;
   std::vector<std::string> split, sequence, domain;  ///< of a cohort; as `predict` has them
   bool ensembles = true;                             ///< pairs compete too
-  double step = 0.5;
-  bool mirror = true;
-  std::string device = "auto";
-  std::int64_t tile_batch = 1;
-  std::int64_t threads = 0;
   void declare(ConfigSchema& schema);
 };
 

@@ -1,12 +1,13 @@
 #pragma once
 #include <hepar/comm/communicator.h>
-#include <hepar/core/config.h>
+#include <hepar/pipeline/inference_config.h>
+
 #include <string>
 #include <vector>
 
 namespace hepar {
 
-struct PredictConfig {
+struct PredictConfig : InferenceConfig {
   std::vector<std::string>
       model;  ///< model folders or run folders; several: their logits are averaged
   std::vector<std::string>
@@ -17,15 +18,10 @@ struct PredictConfig {
   std::vector<std::string> sequence;  ///< of a cohort; empty: the plan's channels
   std::vector<std::string> domain;    ///< of a cohort; empty: all
   bool held_out = false;  ///< each model does the cases its fold kept from it: out-of-fold masks
-  double step = 0.5;
-  bool mirror = true;
   bool largest_component = false;
   std::string postprocessing;  ///< postprocessing.json whose steps are taken
   bool save_logits = false;    ///< OUT/logits/CASE.safetensors beside the masks
-  std::string device = "auto";
-  std::int64_t tile_batch = 1;
-  bool share_tiles = true;  ///< the last cases are done by all ranks, tile by tile
-  std::int64_t threads = 0;
+  bool share_tiles = true;     ///< the last cases are done by all ranks, tile by tile
   void declare(ConfigSchema& schema);
 };
 

@@ -1,14 +1,13 @@
 #pragma once
 #include <hepar/comm/communicator.h>
-#include <hepar/core/config.h>
+#include <hepar/pipeline/inference_config.h>
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace hepar {
 
-struct PseudoLabelConfig {
+struct PseudoLabelConfig : InferenceConfig {
   std::vector<std::string> model;           ///< teachers; several: their logits are averaged
   std::string data;                         ///< the cohort, which is never touched
   std::string out;                          ///< the pseudo-label set
@@ -19,13 +18,8 @@ struct PseudoLabelConfig {
   double min_confidence = 0;  ///< masks below it are left out
   double drop_lowest = 0;     ///< share of the masks left out, those of least confidence
   double ignore_below = 0;    ///< voxels whose top class is less probable become `ignore`; 0: none
-  double step = 0.5;
-  bool mirror = true;
   bool largest_component = false;
-  std::string device = "auto";
-  std::int64_t tile_batch = 1;
   bool share_tiles = true;
-  std::int64_t threads = 0;
   void declare(ConfigSchema& schema);
 };
 

@@ -1,15 +1,14 @@
 #pragma once
 #include <hepar/comm/communicator.h>
-#include <hepar/core/config.h>
+#include <hepar/pipeline/inference_config.h>
 #include <hepar/pipeline/voi.h>
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace hepar {
 
-struct VoiConfig {
+struct VoiConfig : InferenceConfig {
   std::vector<std::string> model;  ///< segmenters; several: their logits are averaged
   std::string data;                ///< the cohort
   std::string out;                 ///< the set of volumes
@@ -18,11 +17,6 @@ struct VoiConfig {
   std::vector<std::string> split;     ///< empty: all
   std::vector<std::string> domain;    ///< empty: all
   VoiRule rule;
-  double step = 0.5;
-  bool mirror = true;
-  std::string device = "auto";
-  std::int64_t tile_batch = 1;
-  std::int64_t threads = 0;
   void declare(ConfigSchema& schema);
 };
 

@@ -1,13 +1,17 @@
 #include "case_run.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <future>
 #include <memory>
 #include <utility>
 
+#include "hepar/comm/together.h"
 #include "hepar/core/error.h"
 #include "hepar/core/json.h"
 #include "hepar/core/progress.h"
+#include "hepar/train/device.h"
 #include "hepar/train/transfer.h"
 
 namespace hepar {
@@ -171,6 +175,45 @@ class RankShare {
 };
 
 }  // namespace
+
+void InferenceConfig::declare_inference(ConfigSchema& schema) {
+  schema.add("step", step, "Tile step, as a share of the patch", Range{.low = 0.05, .high = 1});
+  schema.add("mirror", mirror, "Average over the flips used in training");
+  schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where networks run", Effect::kNone);
+  schema.add("tile_batch", tile_batch, "Tiles in one forward pass", Range{.low = 1}, Effect::kNone);
+  schema.add("threads", threads, "Threads of a rank; 0: usable processors / ranks on the host",
+             Range{.low = 0}, Effect::kNone);
+}
+
+PredictOptions predict_options(const InferenceConfig& config, const Communicator& communicator) {
+  PredictOptions options;
+  options.step = config.step;
+  options.mirror = config.mirror;
+  options.tile_batch = config.tile_batch;
+  options.device = choose_device(config.device, communicator);
+  options.threads = choose_threads(config.threads, communicator);
+  at::set_num_threads(options.threads);
+  return options;
+}
+
+std::vector<std::size_t> missing_cases(const std::vector<PredictInput>& inputs,
+                                       const std::function<bool(const PredictInput&)>& done,
+                                       Communicator& communicator) {
+  std::string missing(inputs.size(), '0');
+  together(communicator, [&] {
+    for (std::size_t i = 0; communicator.is_root() && i < inputs.size(); ++i) {
+      missing[i] = done(inputs[i]) ? '0' : '1';
+    }
+  });
+  missing = communicator.broadcast(missing, 0);
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (missing[i] == '1') {
+      indices.push_back(i);
+    }
+  }
+  return indices;
+}
 
 std::vector<Model> load_models(const std::vector<std::string>& folders, at::Device device) {
   require<ConfigError>(!folders.empty(), "model: a model or run folder is needed (--model DIR)");

@@ -1,5 +1,6 @@
 #pragma once
 #include <hepar/comm/communicator.h>
+#include <hepar/pipeline/inference_config.h>
 #include <hepar/train/predictor.h>
 
 #include <functional>
@@ -12,6 +13,9 @@
 
 namespace hepar {
 
+/// What the keys say on this rank; Torch gets the same number of threads. Throws ConfigError.
+PredictOptions predict_options(const InferenceConfig& config, const Communicator& communicator);
+
 /// Run or model folders. Throws ConfigError when they cannot be averaged: other classes, spacing,
 /// normalisation, transpose or orientation.
 std::vector<Model> load_models(const std::vector<std::string>& folders, at::Device device);
@@ -23,6 +27,12 @@ std::string ensemble_difference(const Model& first, const Model& second);
 /// The same for a second configuration, whose probabilities are averaged with those of `first`.
 std::vector<Model> load_second_models(const std::vector<std::string>& folders, const Model& first,
                                       at::Device device);
+
+/// The inputs that are not `done`, in order. Rank 0 looks: all ranks must deal the same list.
+/// Collective.
+std::vector<std::size_t> missing_cases(const std::vector<PredictInput>& inputs,
+                                       const std::function<bool(const PredictInput&)>& done,
+                                       Communicator& communicator);
 
 /// What is done to many cases by all ranks.
 struct CaseRun {

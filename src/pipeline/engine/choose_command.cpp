@@ -153,6 +153,7 @@ class Choosing {
 
   [[nodiscard]] PredictConfig predict_config(const Candidate& candidate) const {
     PredictConfig predicting;
+    static_cast<InferenceConfig&>(predicting) = config_;
     predicting.model = configurations_[candidate.parts[0]].folders;
     if (candidate.parts.size() > 1) {
       predicting.ensemble_with = configurations_[candidate.parts[1]].folders;
@@ -162,11 +163,6 @@ class Choosing {
     predicting.split = config_.split;
     predicting.sequence = config_.sequence;
     predicting.domain = config_.domain;
-    predicting.step = config_.step;
-    predicting.mirror = config_.mirror;
-    predicting.device = config_.device;
-    predicting.tile_batch = config_.tile_batch;
-    predicting.threads = config_.threads;
     return predicting;
   }
 
@@ -261,13 +257,7 @@ void ChooseConfig::declare(ConfigSchema& schema) {
   schema.add("sequence", sequence, "Sequences of a cohort; empty: the plan's channels");
   schema.add("domain", domain, "Domains of a cohort; empty: all");
   schema.add("ensembles", ensembles, "Every two configurations together compete too");
-  schema.add("step", step, "Tile step, as a share of the patch", Range{.low = 0.05, .high = 1});
-  schema.add("mirror", mirror, "Average over the flips used in training");
-  schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where the networks run",
-                    Effect::kNone);
-  schema.add("tile_batch", tile_batch, "Tiles in one forward pass", Range{.low = 1}, Effect::kNone);
-  schema.add("threads", threads, "Threads of a rank; 0: usable processors / ranks on the host",
-             Range{.low = 0}, Effect::kNone);
+  declare_inference(schema);
 }
 
 void run_choose_command(const ChooseConfig& config, bool dry_run, Communicator& communicator) {

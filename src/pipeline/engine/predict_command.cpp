@@ -1,10 +1,9 @@
 #include "hepar/pipeline/predict_command.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <optional>
 
 #include "case_run.h"
@@ -13,12 +12,10 @@
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
 #include "hepar/core/log.h"
-#include "hepar/core/parallel.h"
 #include "hepar/core/text.h"
 #include "hepar/image/nifti.h"
 #include "hepar/pipeline/postprocess.h"
 #include "hepar/pipeline/prediction_lineage.h"
-#include "hepar/train/device.h"
 #include "hepar/train/tensor_io.h"
 #include "predict_groups.h"
 #include "predict_inputs.h"
@@ -36,11 +33,13 @@ class Predicting {
     together(communicator_, [&] {
       require<ConfigError>(!config_.in.empty() && !config_.out.empty(),
                            "in, out: both folders are needed (--in DIR --out DIR)");
-      device_ = choose_device(config_.device, communicator_);
+      options_ = predict_options(config_, communicator_);
+      options_.largest_component = config_.largest_component;
       PredictModels given{
-          config_.model, config_.ensemble_with, load_models(config_.model, device_), {}};
+          config_.model, config_.ensemble_with, load_models(config_.model, options_.device), {}};
       if (!config_.ensemble_with.empty()) {
-        given.second = load_second_models(config_.ensemble_with, given.models.front(), device_);
+        given.second =
+            load_second_models(config_.ensemble_with, given.models.front(), options_.device);
       }
       inputs_ = predict_inputs({.in = config_.in,
                                 .split = config_.split,
@@ -70,15 +69,12 @@ class Predicting {
   }
 
   void run() {
-    const std::int64_t threads =
-        config_.threads > 0 ? config_.threads
-                            : std::max(1, usable_processors() / communicator_.local_size());
-    at::set_num_threads(static_cast<int>(threads));
-    const std::string missing = list_missing();
+    const std::vector<std::size_t> missing = missing_cases(
+        inputs_, [&](const PredictInput& input) { return is_done(input); }, communicator_);
     std::vector<std::string> problems;
     std::map<std::string, std::set<std::string>> hashes;
     for (const PredictGroup& group : groups_) {
-      CaseRunOutcome outcome = run_group(group, missing, static_cast<int>(threads));
+      CaseRunOutcome outcome = run_group(group, missing);
       problems.insert(problems.end(), outcome.problems.begin(), outcome.problems.end());
       hashes.merge(outcome.hashes);
     }
@@ -130,30 +126,15 @@ class Predicting {
     return fs::path(config_.out) / "logits" / (input.name + ".safetensors");
   }
 
-  /// One character a case, from rank 0: all ranks must deal the same list.
-  std::string list_missing() {
-    std::string missing(inputs_.size(), '0');
-    together(communicator_, [&] {
-      for (std::size_t i = 0; communicator_.is_root() && i < inputs_.size(); ++i) {
-        const bool done = fs::exists(file_of(inputs_[i])) &&
-                          (!config_.save_logits || fs::exists(logits_file_of(inputs_[i])));
-        missing[i] = done ? '0' : '1';
-      }
-    });
-    return communicator_.broadcast(missing, 0);
+  [[nodiscard]] bool is_done(const PredictInput& input) const {
+    return fs::exists(file_of(input)) &&
+           (!config_.save_logits || fs::exists(logits_file_of(input)));
   }
 
-  CaseRunOutcome run_group(const PredictGroup& group, const std::string& missing, int threads) {
+  CaseRunOutcome run_group(const PredictGroup& group, const std::vector<std::size_t>& missing) {
     std::vector<std::size_t> todo;
-    std::copy_if(group.cases.begin(), group.cases.end(), std::back_inserter(todo),
-                 [&](std::size_t i) { return missing[i] == '1'; });
-    PredictOptions options;
-    options.step = config_.step;
-    options.mirror = config_.mirror;
-    options.tile_batch = config_.tile_batch;
-    options.largest_component = config_.largest_component;
-    options.threads = threads;
-    options.device = device_;
+    std::set_intersection(group.cases.begin(), group.cases.end(), missing.begin(), missing.end(),
+                          std::back_inserter(todo));
     const auto keep = [&](const PredictInput& input, const Prediction& answer) {
       LabelImage labels = answer.labels;
       if (rule_) {
@@ -165,7 +146,7 @@ class Predicting {
                 .inputs = inputs_,
                 .models = group.models,
                 .second = group.second.empty() ? nullptr : &group.second,
-                .options = options,
+                .options = options_,
                 .share_tiles = config_.share_tiles,
                 .keep = keep};
     if (config_.save_logits) {
@@ -186,7 +167,7 @@ class Predicting {
 
   const PredictConfig& config_;
   Communicator& communicator_;
-  at::Device device_ = at::kCPU;
+  PredictOptions options_;
   std::vector<PredictInput> inputs_;
   std::vector<PredictGroup> groups_;
   std::optional<PostprocessRule> rule_;
@@ -206,8 +187,6 @@ void PredictConfig::declare(ConfigSchema& schema) {
   schema.add("domain", domain, "Domains of a cohort; empty: all");
   schema.add("held_out", held_out,
              "Each model predicts the cases its fold kept from it (out-of-fold masks)");
-  schema.add("step", step, "Tile step, as a share of the patch", Range{.low = 0.05, .high = 1});
-  schema.add("mirror", mirror, "Average over the flips used in training");
   schema.add("largest_component", largest_component,
              "Keep the largest component only (26-connected)");
   schema.add("postprocessing", postprocessing,
@@ -217,14 +196,10 @@ void PredictConfig::declare(ConfigSchema& schema) {
       "Also write OUT/logits/CASE.safetensors: 'logits' [outputs, z, y, x] float32 before "
       "export, on the grid the network saw (hepar's crop, the plan's spacing and axis order)",
       {}, Effect::kNone);
-  schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where the network runs",
-                    Effect::kNone);
-  schema.add("tile_batch", tile_batch, "Tiles in one forward pass", Range{.low = 1}, Effect::kNone);
   schema.add("share_tiles", share_tiles,
              "Cases that do not fill a last round of ranks are shared by all, tile by tile", {},
              Effect::kNone);
-  schema.add("threads", threads, "Threads of a rank; 0: usable processors / ranks on the host",
-             Range{.low = 0}, Effect::kNone);
+  declare_inference(schema);
 }
 
 void run_predict_command(const PredictConfig& config, bool dry_run, Communicator& communicator) {

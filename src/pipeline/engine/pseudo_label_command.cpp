@@ -1,7 +1,5 @@
 #include "hepar/pipeline/pseudo_label_command.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -13,12 +11,10 @@
 #include "hepar/core/files.h"
 #include "hepar/core/hash.h"
 #include "hepar/core/log.h"
-#include "hepar/core/parallel.h"
 #include "hepar/core/text.h"
 #include "hepar/image/nifti.h"
 #include "hepar/io/manifest.h"
 #include "hepar/io/pseudo_labels.h"
-#include "hepar/train/device.h"
 
 namespace hepar {
 namespace {
@@ -47,8 +43,11 @@ class Labelling {
     std::string state;
     together(communicator_, [&] {
       check_config();
-      device_ = choose_device(config_.device, communicator_);
-      models_ = load_models(config_.model, device_);
+      options_ = predict_options(config_, communicator_);
+      models_ = load_models(config_.model, options_.device);
+      options_.largest_component = config_.largest_component;
+      options_.ignore_below = config_.ignore_below;
+      options_.ignore_label = ignore_label();
       manifest_ = read_manifest(config_.data);
       check_classes();
       inputs_ = predict_inputs({.in = config_.data,
@@ -67,11 +66,7 @@ class Labelling {
   [[nodiscard]] std::size_t cases() const { return inputs_.size(); }
 
   void run() {
-    const std::int64_t threads =
-        config_.threads > 0 ? config_.threads
-                            : std::max(1, usable_processors() / communicator_.local_size());
-    at::set_num_threads(static_cast<int>(threads));
-    const CaseRunOutcome outcome = label_cases(static_cast<int>(threads));
+    const CaseRunOutcome outcome = label_cases();
     together(communicator_, [&] {
       require<DataError>(outcome.problems.empty(), join(outcome.problems, "\n"));
       if (communicator_.is_root()) {
@@ -159,33 +154,14 @@ class Labelling {
     return partial_ / "records" / (input.name + ".json");
   }
 
-  CaseRunOutcome label_cases(int threads) {
-    std::string missing(inputs_.size(), '0');
-    together(communicator_, [&] {
-      for (std::size_t i = 0; communicator_.is_root() && i < inputs_.size(); ++i) {
-        missing[i] = fs::exists(record_of(inputs_[i])) ? '0' : '1';
-      }
-    });
-    missing = communicator_.broadcast(missing, 0);
-    std::vector<std::size_t> todo;
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      if (missing[i] == '1') {
-        todo.push_back(i);
-      }
-    }
-    PredictOptions how;
-    how.step = config_.step;
-    how.mirror = config_.mirror;
-    how.tile_batch = config_.tile_batch;
-    how.largest_component = config_.largest_component;
-    how.threads = threads;
-    how.device = device_;
-    how.ignore_below = config_.ignore_below;
-    how.ignore_label = ignore_label();
+  CaseRunOutcome label_cases() {
+    const std::vector<std::size_t> todo = missing_cases(
+        inputs_, [&](const PredictInput& input) { return fs::exists(record_of(input)); },
+        communicator_);
     return run_cases({.title = "pseudo-labelling",
                       .inputs = inputs_,
                       .models = models_,
-                      .options = how,
+                      .options = options_,
                       .with_confidence = true,
                       .share_tiles = config_.share_tiles,
                       .keep = [this](const PredictInput& input,
@@ -311,7 +287,7 @@ class Labelling {
   const PseudoLabelConfig& config_;
   Communicator& communicator_;
   fs::path out_, partial_;
-  at::Device device_ = at::kCPU;
+  PredictOptions options_;
   Manifest manifest_;
   std::vector<Model> models_;
   std::vector<PredictInput> inputs_;
@@ -335,18 +311,12 @@ void PseudoLabelConfig::declare(ConfigSchema& schema) {
   schema.add("ignore_below", ignore_below,
              "Voxels whose top class is less probable are ignored in training; 0: none",
              Range{.low = 0, .high = 1});
-  schema.add("step", step, "Tile step, as a share of the patch", Range{.low = 0.05, .high = 1});
-  schema.add("mirror", mirror, "Average over the flips used in training");
   schema.add("largest_component", largest_component,
              "Keep the largest component only (26-connected)");
-  schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where the network runs",
-                    Effect::kNone);
-  schema.add("tile_batch", tile_batch, "Tiles in one forward pass", Range{.low = 1}, Effect::kNone);
   schema.add("share_tiles", share_tiles,
              "Cases that do not fill a last round of ranks are shared by all, tile by tile", {},
              Effect::kNone);
-  schema.add("threads", threads, "Threads of a rank; 0: usable processors / ranks on the host",
-             Range{.low = 0}, Effect::kNone);
+  declare_inference(schema);
 }
 
 void run_pseudo_label_command(const PseudoLabelConfig& config, bool dry_run,

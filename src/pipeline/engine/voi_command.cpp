@@ -1,7 +1,5 @@
 #include "hepar/pipeline/voi_command.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -13,14 +11,12 @@
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
 #include "hepar/core/log.h"
-#include "hepar/core/parallel.h"
 #include "hepar/core/text.h"
 #include "hepar/core/version.h"
 #include "hepar/image/nifti.h"
 #include "hepar/image/regrid.h"
 #include "hepar/io/lineage.h"
 #include "hepar/io/manifest.h"
-#include "hepar/train/device.h"
 #include "voi_set.h"
 
 namespace hepar {
@@ -65,14 +61,11 @@ class VoiMaking {
     together(communicator_, [&] {
       require<ConfigError>(!config_.data.empty() && !config_.out.empty(),
                            "data, out: a cohort and a folder are needed (--data COHORT --out SET)");
-      device_ = choose_device(config_.device, communicator_);
-      models_ = load_models(config_.model, device_);
+      options_ = predict_options(config_, communicator_);
+      models_ = load_models(config_.model, options_.device);
       liver_ = liver_label();
       manifest_ = read_manifest(config_.data);
       open_inputs();
-      threads_ = static_cast<int>(
-          config_.threads > 0 ? config_.threads
-                              : std::max(1, usable_processors() / communicator_.local_size()));
       if (communicator_.is_root() && !dry_run) {
         state = open_folder();
       }
@@ -83,7 +76,6 @@ class VoiMaking {
   [[nodiscard]] std::size_t volumes() const { return inputs_.size(); }
 
   void run() {
-    at::set_num_threads(threads_);
     segment();
     together(communicator_, [&] { write_shards(); });
     communicator_.barrier();
@@ -169,50 +161,32 @@ class VoiMaking {
     return "open";
   }
 
-  [[nodiscard]] fs::path mask_file(std::size_t index) const {
-    return partial_ / "masks" / (inputs_[index].name + ".nii.gz");
+  [[nodiscard]] fs::path mask_file(const PredictInput& input) const {
+    return partial_ / "masks" / (input.name + ".nii.gz");
   }
 
   /// Masks on the cubic grids, one file an image; those that are there stay.
   void segment() {
-    std::string missing(inputs_.size(), '0');
-    together(communicator_, [&] {
-      for (std::size_t i = 0; communicator_.is_root() && i < inputs_.size(); ++i) {
-        missing[i] = fs::exists(mask_file(i)) ? '0' : '1';
-      }
-    });
-    missing = communicator_.broadcast(missing, 0);
-    std::vector<std::size_t> todo;
-    std::map<std::string, std::size_t> index_of;
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      index_of[inputs_[i].name] = i;
-      if (missing[i] == '1') {
-        todo.push_back(i);
-      }
-    }
-    PredictOptions how;
-    how.step = config_.step;
-    how.mirror = config_.mirror;
-    how.tile_batch = config_.tile_batch;
-    how.threads = threads_;
-    how.device = device_;
-    const CaseRunOutcome outcome = run_cases(
-        {.title = "volumes of interest",
-         .inputs = inputs_,
-         .models = models_,
-         .options = how,
-         .keep = [&](const PredictInput& input,
-                     const Prediction& answer) { keep(index_of.at(input.name), answer.labels); }},
-        todo, communicator_);
+    const std::vector<std::size_t> todo = missing_cases(
+        inputs_, [&](const PredictInput& input) { return fs::exists(mask_file(input)); },
+        communicator_);
+    const CaseRunOutcome outcome =
+        run_cases({.title = "volumes of interest",
+                   .inputs = inputs_,
+                   .models = models_,
+                   .options = options_,
+                   .keep = [&](const PredictInput& input,
+                               const Prediction& answer) { keep(input, answer.labels); }},
+                  todo, communicator_);
     together(communicator_,
              [&] { require<DataError>(outcome.problems.empty(), join(outcome.problems, "\n")); });
   }
 
-  void keep(std::size_t index, LabelImage labels) const {
+  void keep(const PredictInput& input, LabelImage labels) const {
     for (std::int16_t& label : labels.voxels) {
       label = static_cast<std::int16_t>(label == liver_);
     }
-    write_nifti(mask_file(index), from_labels(labels));
+    write_nifti(mask_file(input), from_labels(labels));
   }
 
   [[nodiscard]] VoiSource source(std::size_t index) const {
@@ -230,9 +204,10 @@ class VoiMaking {
     source.record.source_hashes = {member.sequence->image.hash};
     source.image = [this, index] { return std::move(inputs_[index].read().channels.front()); };
     source.mask = [this, index, grid] {
-      LabelImage mask = to_labels(read_nifti(mask_file(index)), mask_file(index).string());
+      const fs::path file = mask_file(inputs_[index]);
+      LabelImage mask = to_labels(read_nifti(file), file.string());
       require<DataError>(mask.grid.size == grid.size,
-                         mask_file(index).string() + ": is not on this image's grid; remove it");
+                         file.string() + ": is not on this image's grid; remove it");
       mask.grid = grid;  // NIfTI keeps single precision
       return mask;
     };
@@ -243,7 +218,7 @@ class VoiMaking {
         return std::nullopt;
       }
       const StoredImage stored = read_nifti(file);
-      return regrid_nearest(to_labels(stored, file.string()), grid, threads_);
+      return regrid_nearest(to_labels(stored, file.string()), grid, options_.threads);
     };
     return source;
   }
@@ -258,7 +233,7 @@ class VoiMaking {
     for (std::size_t shard = static_cast<std::size_t>(communicator_.rank());
          shard * kCasesPerShard < by_case.size(); shard += ranks) {
       PreparedShardWriter writer(
-          {.folder = partial_, .shard = static_cast<int>(shard), .threads = threads_});
+          {.folder = partial_, .shard = static_cast<int>(shard), .threads = options_.threads});
       Json record{{"cases", Json::array()}, {"audit", Json::array()}};
       const std::size_t end = std::min(by_case.size(), (shard + 1) * kCasesPerShard);
       for (std::size_t i = shard * kCasesPerShard; i < end; ++i) {
@@ -266,7 +241,7 @@ class VoiMaking {
         for (const std::size_t index : *by_case[i]) {
           sources.push_back(source(index));
         }
-        const WrittenVois written = write_vois(sources, config_.rule, threads_, writer);
+        const WrittenVois written = write_vois(sources, config_.rule, options_.threads, writer);
         for (const PreparedCase& one : written.records) {
           record["cases"].push_back(to_json(one));
         }
@@ -336,8 +311,7 @@ class VoiMaking {
   const VoiConfig& config_;
   Communicator& communicator_;
   fs::path out_, partial_;
-  at::Device device_ = at::kCPU;
-  int threads_ = 1;
+  PredictOptions options_;
   std::int16_t liver_ = 1;
   Manifest manifest_;
   std::vector<Model> models_;
@@ -359,13 +333,7 @@ void VoiConfig::declare(ConfigSchema& schema) {
   schema.add("split", split, "Splits to take; empty: all");
   schema.add("domain", domain, "Domains to take; empty: all");
   rule.declare(schema);
-  schema.add("step", step, "Tile step, as a share of the patch", Range{.low = 0.05, .high = 1});
-  schema.add("mirror", mirror, "Average over the flips used in training");
-  schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where the network runs",
-                    Effect::kNone);
-  schema.add("tile_batch", tile_batch, "Tiles in one forward pass", Range{.low = 1}, Effect::kNone);
-  schema.add("threads", threads, "Threads of a rank; 0: usable processors / ranks on the host",
-             Range{.low = 0}, Effect::kNone);
+  declare_inference(schema);
 }
 
 void run_voi_command(const VoiConfig& config, bool dry_run, Communicator& communicator) {
