@@ -56,13 +56,7 @@ class SegmentationTask : public TrainingTask {
     loss_ = std::make_unique<SegmentationLoss>(loss_options());
   }
 
-  [[nodiscard]] NamedTensors parameters() const override {
-    NamedTensors named;
-    for (const auto& item : network_->named_parameters()) {
-      named.emplace_back(item.key(), item.value());
-    }
-    return named;
-  }
+  [[nodiscard]] NamedTensors parameters() const override { return parameters_of(*network_); }
 
   Origin start(const InitConfig& init) override {
     return start_from(init, {plan_, config().data.regions}, parameters());

@@ -87,20 +87,8 @@ class StagingTask : public TrainingTask {
     log_masks();
   }
 
-  [[nodiscard]] NamedTensors parameters() const override {
-    NamedTensors named;
-    for (const auto& item : network_->named_parameters()) {
-      named.emplace_back(item.key(), item.value());
-    }
-    return named;
-  }
-  [[nodiscard]] NamedTensors buffers() const override {
-    NamedTensors named;
-    for (const auto& item : network_->named_buffers()) {
-      named.emplace_back(item.key(), item.value());
-    }
-    return named;
-  }
+  [[nodiscard]] NamedTensors parameters() const override { return parameters_of(*network_); }
+  [[nodiscard]] NamedTensors buffers() const override { return buffers_of(*network_); }
 
   Origin start(const InitConfig& init) override {
     return start_backbone_from(init, network_->backbone());

@@ -49,7 +49,28 @@ std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
+NamedTensors listed(const torch::OrderedDict<std::string, at::Tensor>& tensors) {
+  NamedTensors named;
+  for (const auto& item : tensors) {
+    named.emplace_back(item.key(), item.value());
+  }
+  return named;
+}
+
 }  // namespace
+
+NamedTensors parameters_of(const torch::nn::Module& module) {
+  return listed(module.named_parameters());
+}
+
+NamedTensors buffers_of(const torch::nn::Module& module) { return listed(module.named_buffers()); }
+
+NamedTensors weights_of(const torch::nn::Module& module) {
+  NamedTensors named = parameters_of(module);
+  const NamedTensors buffers = buffers_of(module);
+  named.insert(named.end(), buffers.begin(), buffers.end());
+  return named;
+}
 
 std::uint64_t write_tensors(const std::filesystem::path& path, const NamedTensors& tensors,
                             const std::map<std::string, std::string>& metadata) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -11,6 +12,11 @@
 namespace hepar {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+/// A module's parameters, then its buffers, by their names in it.
+NamedTensors parameters_of(const torch::nn::Module& module);
+NamedTensors buffers_of(const torch::nn::Module& module);
+NamedTensors weights_of(const torch::nn::Module& module);  ///< both
 
 /// Writes tensors (any device; copied to the CPU) as safetensors; returns the file's xxh64.
 std::uint64_t write_tensors(const std::filesystem::path& path, const NamedTensors& tensors,
