@@ -63,6 +63,10 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
+bool takes(const std::vector<std::string>& wanted, const std::string& found) {
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), found) != wanted.end();
+}
+
 std::string to_lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

@@ -25,8 +25,11 @@ CaseUse use_from(const JsonFields& fields) {
   return static_cast<CaseUse>(found - kUses.begin());
 }
 
-bool intersect(const std::set<std::string>& a, const std::set<std::string>& b) {
-  return std::any_of(a.begin(), a.end(), [&](const std::string& hash) { return b.contains(hash); });
+bool same_case(const CaseIdentity& a, const CaseIdentity& b) {
+  const bool comparable = a.cohort == b.cohort || a.cohort.empty() || b.cohort.empty();
+  return (comparable && a.case_id == b.case_id) ||
+         std::any_of(a.images.begin(), a.images.end(),
+                     [&](const std::string& hash) { return b.images.contains(hash); });
 }
 
 }  // namespace
@@ -44,11 +47,7 @@ void Lineage::merge(const Lineage& other) {
 bool Lineage::uses(const CaseIdentity& item, CaseUse wanted) const {
   return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
     const auto& [cohort, case_id, use] = entry.first;
-    if (use != wanted) {
-      return false;
-    }
-    const bool comparable = cohort == item.cohort || cohort.empty() || item.cohort.empty();
-    return (comparable && case_id == item.case_id) || intersect(entry.second, item.images);
+    return use == wanted && same_case({cohort, case_id, entry.second}, item);
   });
 }
 
@@ -75,6 +74,11 @@ Lineage Lineage::from_json(const Json& entries, const std::string& where) {
     lineage.add(case_identity_from_json(entry, where), use_from(JsonFields(entry, where)));
   }
   return lineage;
+}
+
+bool contains(const std::vector<CaseIdentity>& list, const CaseIdentity& item) {
+  return std::any_of(list.begin(), list.end(),
+                     [&](const CaseIdentity& other) { return same_case(other, item); });
 }
 
 Json to_json(const CaseIdentity& item) {

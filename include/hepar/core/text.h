@@ -12,6 +12,9 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
 std::vector<std::string> split(const std::string& text, char separator);
 std::string to_lower(std::string text);
 
+/// Whether a filter lets `found` in: an empty list takes all.
+bool takes(const std::vector<std::string>& wanted, const std::string& found);
+
 /// Columns aligned with spaces, first row is the header, a rule below it.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 

@@ -50,6 +50,9 @@ void write_lineage(const std::filesystem::path& folder, const Lineage& lineage);
 /// Empty when the folder has none. Throws DataError naming file and field.
 std::optional<Lineage> read_lineage(const std::filesystem::path& folder);
 
+/// Whether one of the list is `item`.
+bool contains(const std::vector<CaseIdentity>& list, const CaseIdentity& item);
+
 Json to_json(const CaseIdentity& item);
 CaseIdentity case_identity_from_json(const Json& json, const std::string& where);
 

@@ -29,15 +29,17 @@
 namespace hepar {
 namespace {
 
-bool takes(const std::vector<std::string>& wanted, const std::string& found) {
-  return wanted.empty() || std::find(wanted.begin(), wanted.end(), found) != wanted.end();
-}
-
 std::string number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.9g", value);
   return text;
 }
+
+/// A volume and the models that score it.
+struct Volume {
+  std::size_t index;  ///< of the set's cases
+  std::vector<const StagingModel*> models;
+};
 
 /// What one run of models says of one volume.
 struct VolumeScore {
@@ -111,20 +113,12 @@ class Classifying {
             .images = {record.source_hashes.begin(), record.source_hashes.end()}};
   }
 
-  [[nodiscard]] static bool same(const CaseIdentity& a, const CaseIdentity& b) {
-    return (a.cohort == b.cohort && a.case_id == b.case_id) ||
-           std::any_of(a.images.begin(), a.images.end(),
-                       [&](const std::string& image) { return b.images.contains(image); });
-  }
-
   /// The models that score a volume: with held_out those that kept its case from training.
   [[nodiscard]] std::vector<const StagingModel*> models_for(std::size_t index) const {
     const CaseIdentity who = identity(index);
     std::vector<const StagingModel*> found;
     for (const StagingModel& model : models_) {
-      const bool held = std::any_of(model.held_out.begin(), model.held_out.end(),
-                                    [&](const CaseIdentity& item) { return same(item, who); });
-      if (!config_.held_out || held) {
+      if (!config_.held_out || contains(model.held_out, who)) {
         found.push_back(&model);
       }
     }
@@ -139,16 +133,16 @@ class Classifying {
           !takes(config_.domain, record.domain)) {
         continue;
       }
-      const std::vector<const StagingModel*> models = models_for(i);
-      if (models.empty()) {
+      Volume volume{i, models_for(i)};
+      if (volume.models.empty()) {
         continue;  // no fold held it out
       }
-      chosen_.push_back(i);
-      for (const StagingModel* model : models) {
+      for (const StagingModel* model : volume.models) {
         if (model->lineage.uses(identity(i), CaseUse::kStage)) {
           learnt.insert(record.case_id);
         }
       }
+      chosen_.push_back(std::move(volume));
     }
     constexpr std::size_t kShown = 5;
     std::vector<std::string> shown(learnt.begin(), learnt.end());
@@ -170,14 +164,14 @@ class Classifying {
                       communicator_.is_root());
     for (auto i = static_cast<std::size_t>(communicator_.rank()); i < chosen_.size();
          i += static_cast<std::size_t>(communicator_.size())) {
-      const std::size_t index = chosen_[i];
+      const auto& [index, scorers] = chosen_[i];
       at::Tensor voi = voi_tensor(cases, index);
       if (config_.outside == "noise") {
         fill_outside(voi, index);
       }
       voi = voi.to(device_);
       std::map<std::uint64_t, std::vector<const StagingModel*>> runs;
-      for (const StagingModel* model : models_for(index)) {
+      for (const StagingModel* model : scorers) {
         runs[model->seed].push_back(model);
       }
       for (const auto& [seed, models] : runs) {
@@ -327,7 +321,7 @@ class Classifying {
   at::Device device_ = at::kCPU;
   std::unique_ptr<PreparedSet> set_;
   std::vector<StagingModel> models_;
-  std::vector<std::size_t> chosen_;
+  std::vector<Volume> chosen_;
 };
 
 }  // namespace

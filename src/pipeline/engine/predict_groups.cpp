@@ -10,14 +10,6 @@
 namespace hepar {
 namespace {
 
-bool holds_out(const Model& model, const CaseIdentity& item) {
-  Lineage held;
-  for (const CaseIdentity& other : model.held_out) {
-    held.add(other, CaseUse::kMask);
-  }
-  return held.uses(item, CaseUse::kMask);
-}
-
 /// For each input the model that kept it, if any did.
 using Owners = std::vector<std::optional<std::size_t>>;
 
@@ -27,7 +19,7 @@ Owners owners_of(const std::vector<Model>& models, const std::vector<std::string
   for (std::size_t m = 0; m < models.size(); ++m) {
     bool any = false;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (!holds_out(models[m], inputs[i].identity)) {
+      if (!contains(models[m].held_out, inputs[i].identity)) {
         continue;
       }
       require<ConfigError>(!owners[i], "held_out: case " + inputs[i].name +

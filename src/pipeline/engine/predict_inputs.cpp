@@ -128,10 +128,6 @@ std::vector<std::pair<std::string, std::vector<std::string>>> wanted_images(cons
   return images;
 }
 
-bool takes(const std::vector<std::string>& wanted, const std::string& found) {
-  return wanted.empty() || std::find(wanted.begin(), wanted.end(), found) != wanted.end();
-}
-
 /// The sequences of an image, in channel order; empty when the patient lacks one, or all are
 /// labelled and unlabelled ones are wanted.
 std::vector<const SequenceRecord*> channels_of(const InputQuery& query, const CaseRecord& record,

@@ -11,10 +11,6 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-bool takes(const Names& wanted, const std::string& found) {
-  return wanted.empty() || std::find(wanted.begin(), wanted.end(), found) != wanted.end();
-}
-
 // A name that the cohort does not have is a typing error, not an empty selection.
 void check_names(const Names& wanted, const std::set<std::string>& present,
                  const std::string& key) {
