@@ -54,6 +54,7 @@ struct Voi {
   std::vector<std::string> flags;  ///< why the own mask was not taken; "cut to max_size"
   MaskFigures figures;             ///< of the own mask
   LabelImage mask;                 ///< on the whole cubic grid: what the second channel shows
+  BoxVox found;                    ///< the box before it was cut to max_size
   BoxVox box;
 };
 

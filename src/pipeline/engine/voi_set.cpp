@@ -8,17 +8,19 @@
 
 #include "hepar/core/error.h"
 #include "hepar/core/text.h"
-#include "hepar/image/segmentation_metrics.h"
 
 namespace hepar {
 namespace {
 
-std::string number(std::optional<double> value, const char* format = "%.6g") {
+constexpr int kDigits = 6;
+
+/// `digits` significant ones; empty when there is none.
+std::string number(std::optional<double> value, int digits = kDigits) {
   if (!value) {
     return "";
   }
   char text[32];
-  std::snprintf(text, sizeof text, format, *value);
+  std::snprintf(text, sizeof text, "%.*g", digits, *value);
   return text;
 }
 
@@ -58,7 +60,8 @@ VoiAudit audit_of(const VoiSource& source, const Voi& voi, const LabelImage& own
   audit.box = voi.box.size;
   if (const std::optional<LabelImage> truth = source.truth()) {
     audit.dsc = dice(own, *truth);
-    audit.recall = box_recall(*truth, voi.box);
+    audit.recall = box_recall(*truth, voi.found);
+    audit.kept = box_recall(*truth, voi.box);
   }
   return audit;
 }
@@ -88,7 +91,8 @@ Json to_json(const VoiAudit& audit) {
           {"centroid_offset_mm", optional_number(audit.figures.centroid_offset_mm)},
           {"box", {audit.box.z, audit.box.y, audit.box.x}},
           {"dsc", optional_number(audit.dsc)},
-          {"box_recall", optional_number(audit.recall)}};
+          {"box_recall", optional_number(audit.recall)},
+          {"kept", optional_number(audit.kept)}};
 }
 
 VoiAudit voi_audit_from_json(const Json& json, const std::string& where) {
@@ -108,6 +112,7 @@ VoiAudit voi_audit_from_json(const Json& json, const std::string& where) {
   audit.box = {box[0], box[1], box[2]};
   audit.dsc = optional_from(json, "dsc");
   audit.recall = optional_from(json, "box_recall");
+  audit.kept = optional_from(json, "kept");
   return audit;
 }
 
@@ -143,15 +148,16 @@ std::string audit_csv(const std::vector<VoiAudit>& audit) {
   });
   std::string csv =
       "case,sequence,domain,split,mask,carried_from,flags,volume_ml,component_share,"
-      "centroid_offset_mm,box_z,box_y,box_x,dsc,box_recall\n";
+      "centroid_offset_mm,box_z,box_y,box_x,dsc,box_recall,kept\n";
   for (const VoiAudit* line : sorted) {
-    csv += join({line->case_id, line->sequence, line->domain, line->split, line->mask,
-                 line->carried_from, line->flags, number(line->figures.volume_ml),
-                 number(line->figures.component_share), number(line->figures.centroid_offset_mm),
-                 std::to_string(line->box.z), std::to_string(line->box.y),
-                 std::to_string(line->box.x), number(line->dsc), number(line->recall)},
-                ",") +
-           "\n";
+    csv +=
+        join({line->case_id, line->sequence, line->domain, line->split, line->mask,
+              line->carried_from, line->flags, number(line->figures.volume_ml),
+              number(line->figures.component_share), number(line->figures.centroid_offset_mm),
+              std::to_string(line->box.z), std::to_string(line->box.y), std::to_string(line->box.x),
+              number(line->dsc), number(line->recall), number(line->kept)},
+             ",") +
+        "\n";
   }
   return csv;
 }
@@ -160,7 +166,7 @@ std::string audit_summary(const std::vector<VoiAudit>& audit) {
   constexpr double kWholeLiver = 0.95;
   struct Row {
     int volumes = 0, own = 0, carried = 0, none = 0, measured = 0, whole = 0;
-    double dsc = 0;
+    double dsc = 0, kept = 0;
   };
   std::map<std::string, Row> rows;
   for (const VoiAudit& line : audit) {
@@ -172,18 +178,20 @@ std::string audit_summary(const std::vector<VoiAudit>& audit) {
     if (line.dsc && line.recall) {
       ++row.measured;
       row.dsc += *line.dsc;
+      row.kept += line.kept.value_or(0);
       row.whole += *line.recall >= kWholeLiver ? 1 : 0;
     }
   }
-  std::vector<std::vector<std::string>> table{
-      {"sequence", "volumes", "own mask", "carried", "none", "mean DSC", "box holds >= 95 %"}};
+  std::vector<std::vector<std::string>> table{{"sequence", "volumes", "own mask", "carried", "none",
+                                               "mean DSC", "box holds >= 95 %", "kept"}};
   for (const auto& [sequence, row] : rows) {
     const bool known = row.measured > 0;
     table.push_back(
         {sequence, std::to_string(row.volumes), std::to_string(row.own),
          std::to_string(row.carried), std::to_string(row.none),
-         known ? number(row.dsc / row.measured, "%.3f") : "-",
-         known ? std::to_string(row.whole) + " of " + std::to_string(row.measured) : "-"});
+         known ? number(row.dsc / row.measured, 3) : "-",
+         known ? std::to_string(row.whole) + " of " + std::to_string(row.measured) : "-",
+         known ? number(row.kept / row.measured, 2) : "-"});
   }
   return format_table(table);
 }

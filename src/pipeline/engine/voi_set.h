@@ -24,7 +24,8 @@ struct VoiAudit {
   std::string mask, carried_from, flags;
   MaskFigures figures;
   SizeVox box;
-  std::optional<double> dsc, recall;  ///< against the true mask
+  /// Against the true mask; recall is of the box, kept is what max_size left of it.
+  std::optional<double> dsc, recall, kept;
 };
 Json to_json(const VoiAudit& audit);
 VoiAudit voi_audit_from_json(const Json& json, const std::string& where);
@@ -40,7 +41,7 @@ WrittenVois write_vois(const std::vector<VoiSource>& sequences, const VoiRule& r
 /// audit.csv, sorted by case and sequence.
 std::string audit_csv(const std::vector<VoiAudit>& audit);
 /// A table: by sequence how many volumes have which mask, mean DSC, and the share whose box holds
-/// at least 95 % of the true liver.
+/// at least 95 % of the true liver; `kept` is the mean share of it after max_size.
 std::string audit_summary(const std::vector<VoiAudit>& audit);
 
 }  // namespace hepar

@@ -158,6 +158,7 @@ const SegmentedSequence* sibling(const std::vector<SegmentedSequence>& sequences
 
 /// Cuts the box about its centre to at most rule.max_size.
 void cut(Voi& voi, const VoiRule& rule) {
+  voi.found = voi.box;
   if (rule.max_size.empty()) {
     return;
   }
