@@ -28,4 +28,6 @@ add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 add_library(hepar_warnings INTERFACE)
 target_compile_options(hepar_warnings INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-    -Wcast-qual -Wunused -Wdouble-promotion -Wformat=2>)
+    -Wcast-qual -Wunused -Wdouble-promotion -Wformat=2>
+  # GCC 12 takes "text" + std::string for overlapping memory.
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)

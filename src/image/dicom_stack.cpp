@@ -172,9 +172,9 @@ void require_upright(const std::vector<Plane>& planes, const Axes& axes) {
 double through_plane_of(const Plane& plane, std::vector<std::string>& notes) {
   const bool between = plane.between && *plane.between > 0;
   const bool thickness = plane.thickness && *plane.thickness > 0;
-  notes.push_back(std::string("a single slice: its third spacing is ") +
-                  (between ? "SpacingBetweenSlices"
-                           : (thickness ? "its thickness" : "unknown and taken as 1 mm")));
+  notes.emplace_back("a single slice: its third spacing is ");
+  notes.back().append(between ? "SpacingBetweenSlices"
+                              : (thickness ? "its thickness" : "unknown and taken as 1 mm"));
   return between ? *plane.between : (thickness ? *plane.thickness : 1.0);
 }
 

@@ -16,7 +16,8 @@ std::string shown(const Json& value) {
   constexpr std::size_t kShown = 60;
   std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
   if (text.size() > kShown) {
-    text = text.substr(0, kShown) + "…";
+    text.resize(kShown);
+    text.append("…");
   }
   return text;
 }

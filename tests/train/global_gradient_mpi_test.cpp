@@ -34,7 +34,8 @@ std::string name_of(const testing::TestParamInfo<Setting>& info) {
 SegmentationBatch samples(SlotRange slots, bool ignored) {
   const Shape grid{slots.count, kPatch.z, kPatch.y, kPatch.x};
   SegmentationBatch batch{at::empty({grid[0], 2, grid[1], grid[2], grid[3]}),
-                          at::empty(grid, at::kLong)};
+                          at::empty(grid, at::kLong),
+                          {}};
   float* image = batch.image.mutable_data_ptr<float>();
   auto* labels = batch.labels.mutable_data_ptr<std::int64_t>();
   for (std::int64_t slot = slots.first; slot < slots.first + slots.count; ++slot) {

@@ -21,8 +21,10 @@ std::string interval_text(const Json& interval, char open, char close) {
   if (interval.is_null()) {
     return "";
   }
-  return " " + std::string(1, open) + value_text(interval[0]) + ", " + value_text(interval[1]) +
-         std::string(1, close);
+  std::string text{' ', open};
+  text.append(value_text(interval[0])).append(", ").append(value_text(interval[1]));
+  text.push_back(close);
+  return text;
 }
 
 std::string spread_text(const Json& spread) {
