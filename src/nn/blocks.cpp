@@ -3,6 +3,7 @@
 #include <ATen/ops/avg_pool3d.h>
 #include <ATen/ops/leaky_relu.h>
 
+#include "convolution.h"
 #include "norm_activation.h"
 
 namespace hepar::nn {
@@ -37,7 +38,7 @@ ConvBlockImpl::ConvBlockImpl(const ConvShape& shape) : activate(shape.activate) 
 
 at::Tensor ConvBlockImpl::forward(const at::Tensor& x) {
   const NormActivation how{kNormEpsilon, activate ? kLeakySlope : 1.0};
-  return norm_activation(conv->forward(x), norm->weight, norm->bias, how);
+  return norm_activation(convolve(*conv, x), norm->weight, norm->bias, how);
 }
 
 ConvStackImpl::ConvStackImpl(const ConvShape& first, std::int64_t count) {

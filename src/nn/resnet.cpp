@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 
+#include "convolution.h"
 #include "fused_norm.h"
 #include "hepar/core/error.h"
 #include "hepar/core/text.h"
@@ -79,7 +80,7 @@ struct ProjectionImpl : torch::nn::Module {
         register_module("conv", convolution(shape.in, shape.out, 1, {1, 1, shape.stage.stride, 1}));
     norm = register_module("norm", nn::ResidualNorm(shape.out, shape.batch_norm));
   }
-  at::Tensor forward(const at::Tensor& x) { return norm->forward(conv->forward(x), nn::kLinear); }
+  at::Tensor forward(const at::Tensor& x) { return norm->forward(nn::convolve(*conv, x), nn::kLinear); }
 
   torch::nn::Conv3d conv{nullptr};
   nn::ResidualNorm norm{nullptr};
@@ -101,8 +102,8 @@ struct BasicBlockImpl : torch::nn::Module {
   }
 
   at::Tensor forward(const at::Tensor& x) {
-    const at::Tensor y = norm1->forward(conv1->forward(x), nn::kRelu);
-    const at::Tensor sum = norm2->forward(conv2->forward(y), nn::kLinear) + shortcut(x);
+    const at::Tensor y = norm1->forward(nn::convolve(*conv1, x), nn::kRelu);
+    const at::Tensor sum = norm2->forward(nn::convolve(*conv2, y), nn::kLinear) + shortcut(x);
     return shape.relu_after_add ? at::relu(sum) : sum;
   }
 
@@ -164,7 +165,7 @@ class ResNet final : public Backbone {
                             ", z, y, x], found " + c10::str(voi.sizes()));
     // As in the U-Nets: channels-last pays on the CPU with norms of our own.
     at::Tensor x = voi.is_cpu() ? nn::channels_last(voi) : voi;
-    x = norm1_->forward(conv1_->forward(x), nn::kRelu);
+    x = norm1_->forward(nn::convolve(*conv1_, x), nn::kRelu);
     if (geometry_.pool) {
       x = at::max_pool3d(x, {3, 3, 3}, {2, 2, 2}, {1, 1, 1});
     }

@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 #include <torch/nn/modules/conv.h>
 
+#include "convolution.h"
 #include "residual_norm.h"
 #include "weight_init.h"
 
@@ -32,8 +33,8 @@ struct StagingNetwork::SemanticBranch : torch::nn::Module {
         conv3(register_module("conv3", convolution(kSemanticChannels, 1, 1))) {}
 
   at::Tensor forward(const at::Tensor& features) {
-    at::Tensor x = norm1->forward(conv1->forward(features), nn::kRelu);
-    x = norm2->forward(conv2->forward(x), nn::kRelu);
+    at::Tensor x = norm1->forward(nn::convolve(*conv1, features), nn::kRelu);
+    x = norm2->forward(nn::convolve(*conv2, x), nn::kRelu);
     return conv3->forward(x);
   }
 

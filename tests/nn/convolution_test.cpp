@@ -1,0 +1,91 @@
+#include "../../src/nn/convolution.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+namespace hepar::nn {
+namespace {
+
+struct Case {
+  std::int64_t kernel, stride, dilation;
+  std::vector<std::int64_t> size;  ///< z, y, x
+  bool bias;
+};
+
+torch::nn::Conv3d layer_of(const Case& c, std::int64_t in, std::int64_t out) {
+  return torch::nn::Conv3d(torch::nn::Conv3dOptions(in, out, c.kernel)
+                               .stride(c.stride)
+                               .dilation(c.dilation)
+                               .padding(c.kernel / 2 * c.dilation)
+                               .bias(c.bias));
+}
+
+/// Output and the gradients of x and the parameters, for a fixed gradient of the output.
+template <class Apply>
+std::vector<at::Tensor> all_of(torch::nn::Conv3d& layer, const at::Tensor& x, const Apply& apply) {
+  const at::Tensor input = x.detach().requires_grad_();
+  const at::Tensor y = apply(*layer, input);
+  const at::Tensor gradient =
+      at::cos(at::arange(y.numel(), y.options())).reshape(y.sizes()).contiguous();
+  std::vector<at::Tensor> of{input};
+  for (const at::Tensor& parameter : layer->parameters()) {
+    of.push_back(parameter);
+  }
+  std::vector<at::Tensor> all = torch::autograd::grad({y}, of, {gradient});
+  all.push_back(y.detach());
+  return all;
+}
+
+/// The oracle is ATen in double precision, which oneDNN has no part in.
+void expect_right(const Case& c) {
+  SCOPED_TRACE("kernel " + std::to_string(c.kernel) + ", stride " + std::to_string(c.stride) +
+               ", dilation " + std::to_string(c.dilation) + ", size " + c10::str(c.size) +
+               (c.bias ? ", bias" : ""));
+  torch::manual_seed(1);
+  torch::nn::Conv3d layer = layer_of(c, 8, 16);
+  const at::Tensor x = at::randn({1, 8, c.size[0], c.size[1], c.size[2]})
+                           .contiguous(at::MemoryFormat::ChannelsLast3d);
+  const auto found =
+      all_of(layer, x, [](auto& l, const at::Tensor& in) { return convolve(l, in); });
+  torch::nn::Conv3d exact = layer_of(c, 8, 16);
+  exact->to(at::kDouble);
+  for (std::size_t i = 0; i < layer->parameters().size(); ++i) {
+    exact->parameters()[i].data().copy_(layer->parameters()[i].data());
+  }
+  const auto wanted =
+      all_of(exact, x.to(at::kDouble), [](auto& l, const at::Tensor& in) { return l.forward(in); });
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const double error = (found[i].to(at::kDouble) - wanted[i]).abs().max().item<double>() /
+                         wanted[i].abs().max().item<double>();
+    EXPECT_LT(error, 1e-5) << "tensor " << i;
+  }
+}
+
+TEST(Convolution, OfOneSmallSampleEqualsDoublePrecision) {
+  for (const std::vector<std::int64_t>& size : std::vector<std::vector<std::int64_t>>{
+           {12, 10, 9}, {8, 12, 12}, {6, 5, 7}, {3, 6, 6}, {2, 3, 4}, {1, 2, 1}}) {
+    for (const bool bias : {false, true}) {
+      expect_right({3, 1, 1, size, bias});
+      expect_right({3, 2, 1, size, bias});
+      expect_right({3, 1, 2, size, bias});
+      expect_right({3, 1, 4, size, bias});
+    }
+  }
+  expect_right({7, 2, 1, {8, 9, 10}, false});
+}
+
+TEST(Convolution, OfOneSmallSampleIsTheOneThatBatchesGet) {
+  torch::manual_seed(2);
+  torch::nn::Conv3d layer = layer_of({3, 1, 1, {}, false}, 8, 16);
+  const at::Tensor x = at::randn({1, 8, 6, 8, 8}).contiguous(at::MemoryFormat::ChannelsLast3d);
+
+  const at::Tensor one = convolve(*layer, x);
+  const at::Tensor two = layer->forward(at::cat({x, x}));
+
+  EXPECT_TRUE(one.is_contiguous(at::MemoryFormat::ChannelsLast3d));
+  EXPECT_TRUE(at::equal(one, two.narrow(0, 0, 1)));
+}
+
+}  // namespace
+}  // namespace hepar::nn
