@@ -27,7 +27,7 @@ Json record_of(const GenerateRequest& request, const PhantomParameters& paramete
           {"parameters_xxh64", to_hex(hash_of(parameters))},
           {"seed", request.cohort.seed},
           {"preset", request.cohort.preset},
-          {"variant", request.cohort.variant == Variant::kPlain ? "plain" : "confound"},
+          {"variant", to_string(request.cohort.variant)},
           {"layout", request.layout},
           {"sequences", sequences},
           {"code", version()}};

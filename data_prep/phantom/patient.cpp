@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <numeric>
+#include <span>
 
 namespace hepar::phantom {
 
@@ -58,7 +59,31 @@ std::vector<std::int64_t> stages_of(const std::vector<double>& frequencies, std:
   return stages;
 }
 
+/// Exchanges the cues of the strongest and the weakest, of the next of each, and so on; the one in
+/// the middle of an odd number keeps its own.
+void swap_cues(std::span<Patient> group) {
+  std::vector<Patient*> by_cue;
+  for (Patient& patient : group) {
+    by_cue.push_back(&patient);
+  }
+  std::stable_sort(by_cue.begin(), by_cue.end(), [](const Patient* a, const Patient* b) {
+    return a->latents.cue < b->latents.cue;
+  });
+  for (std::size_t i = 0, j = by_cue.size(); i + 1 < j; ++i, --j) {
+    std::swap(by_cue[i]->latents.cue, by_cue[j - 1]->latents.cue);
+  }
+}
+
 }  // namespace
+
+const std::vector<std::string>& variant_names() {
+  static const std::vector<std::string> kNames{"plain", "confound", "swapped"};
+  return kNames;
+}
+
+const std::string& to_string(Variant variant) {
+  return variant_names()[static_cast<std::size_t>(variant)];
+}
 
 std::string Patient::id() const { return numbered(*this); }
 std::string Patient::id_with_stage() const {
@@ -76,7 +101,7 @@ RandomStream stream_of(const PatientKey& key, Draw draw, int sequence) {
 Latents draw_latents(const PatientKey& key, int stage, const PhantomParameters& p,
                      Variant variant) {
   RandomStream stream = stream_of(key, Draw::kLatents);
-  const double scale = variant == Variant::kConfound ? p.confound.latent_scale : 1.0;
+  const double scale = variant == Variant::kPlain ? 1.0 : p.confound.latent_scale;
   Latents latents;
   latents.patient = scale * p.stage.means[stage] + stream.normal();
   latents.contour = latents.patient + p.stage.contour_noise * stream.normal();
@@ -124,6 +149,9 @@ std::vector<Patient> make_cohort(const CohortRequest& request,
         patient.number = static_cast<int>(numbers[used++]);
         patient.has_mask = patient.key.split != Split::kTrain || i < counts[3];
         cohort.push_back(patient);
+      }
+      if (request.variant == Variant::kSwapped) {
+        swap_cues(std::span(cohort).last(stages.size()));
       }
     }
   }

@@ -9,7 +9,13 @@
 namespace hepar::phantom {
 
 enum class Split : std::uint32_t { kTrain, kValidation, kTest, kAudit };
-enum class Variant { kPlain, kConfound };
+enum class Variant {
+  kPlain,
+  kConfound,  ///< a cue outside the liver
+  kSwapped,   ///< the same patients, each with the cue of another of its domain and split
+};
+const std::vector<std::string>& variant_names();  ///< in order
+const std::string& to_string(Variant variant);
 
 /// What of a patient's stage can be seen, and where.
 struct Latents {

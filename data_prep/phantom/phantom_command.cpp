@@ -34,8 +34,9 @@ struct PhantomOptions {
   void declare(ConfigSchema& schema) {
     schema.add_choice("preset", preset, {"paper", "quick", "tiny"},
                       "How many patients, and how fine");
-    schema.add_choice("variant", variant, {"plain", "confound"},
-                      "confound adds a cue outside the liver that turns around in domain C");
+    schema.add_choice("variant", variant, variant_names(),
+                      "confound adds a cue outside the liver that turns around in domain C; "
+                      "swapped gives each patient of it another's cue");
     schema.add_choice("layout", layout, layout_names(), "Whose folders and spelling to write");
     schema.add("sequences", sequences, "Sequences to write, separated by commas, or all");
     schema.add("external", external,
@@ -119,9 +120,11 @@ void run_phantom_command(const std::vector<std::string>& arguments) {
   }
   require<ConfigError>(options.audit || !options.out.empty(),
                        "phantom: nothing to do; give --out DIR to write a cohort, or --audit");
+  const auto& variants = phantom::variant_names();
+  const auto variant = static_cast<phantom::Variant>(
+      std::find(variants.begin(), variants.end(), options.variant) - variants.begin());
   const phantom::GenerateRequest request{
-      {options.seed, options.preset,
-       options.variant == "plain" ? phantom::Variant::kPlain : phantom::Variant::kConfound},
+      {options.seed, options.preset, variant},
       options.layout,
       options.out,
       phantom::sequences_of(options.sequences),

@@ -199,7 +199,7 @@ RenderedSequence render(const Patient& patient, const Anatomy& anatomy,
       texture_at(patient.latents.sequence[acquisition.sequence], parameters.stage);
   Canvas canvas = paint_canvas(anatomy, acquisition, texture);
   add_texture(patient, acquisition, parameters.stage, texture.share, canvas);
-  if (patient.variant == Variant::kConfound) {
+  if (patient.variant != Variant::kPlain) {
     add_cue(patient, acquisition, parameters, canvas);
   }
   RenderedSequence rendered{acquisition.sequence, {acquisition.grid, {}}, std::move(canvas.mask)};

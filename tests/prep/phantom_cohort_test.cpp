@@ -54,6 +54,28 @@ TEST(PhantomVersion1, IsNotTheNameOfOtherParameters) {
   EXPECT_TRUE(version_label(other).starts_with("custom-")) << version_label(other);
 }
 
+TEST(PhantomCohort, SwappedGivesEachPatientTheCueOfAnotherOfItsGroup) {
+  const auto own = make_cohort({7, "quick", Variant::kConfound}, {});
+  const auto swapped = make_cohort({7, "quick", Variant::kSwapped}, {});
+
+  ASSERT_EQ(own.size(), swapped.size());
+  std::map<std::pair<int, int>, std::vector<std::pair<double, double>>> cues;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    EXPECT_EQ(own[i].id_with_stage(), swapped[i].id_with_stage());
+    EXPECT_EQ(own[i].latents.patient, swapped[i].latents.patient);
+    EXPECT_EQ(own[i].latents.sequence, swapped[i].latents.sequence);
+    EXPECT_NE(own[i].latents.cue, swapped[i].latents.cue);
+    cues[{own[i].key.domain, static_cast<int>(own[i].key.split)}].emplace_back(
+        own[i].latents.cue, swapped[i].latents.cue);
+  }
+  for (auto& [group, pairs] : cues) {
+    std::sort(pairs.begin(), pairs.end());
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      EXPECT_EQ(pairs[i].second, pairs[pairs.size() - 1 - i].first);
+    }
+  }
+}
+
 TEST(PhantomCohort, HasThePapersCounts) {
   const auto counts = counts_of(make_cohort({7, "paper", Variant::kPlain}, {}));
 
