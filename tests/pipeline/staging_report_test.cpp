@@ -223,6 +223,92 @@ TEST_F(StagingReport, ARunThatIsNotWholeIsLeftOutAndNamed) {
   EXPECT_EQ(report.notes.at(0), "cross entropy: left out, seed 1: has 79 scores, seed 0 has 80");
 }
 
+const char* const kEvidence = R"(
+name: evidence
+axes: {seed: [0, 1], row: [ce, csl]}
+stages:
+  ce: {command: fit, seed: "${seed}", train: {steps: 30}}
+  csl: {command: fit, seed: "${seed}", train: {steps: 31}}
+  volumes: {command: classify, in: "${${row}}"}
+  swapped: {command: classify, in: "${${row}}", flavour: sweet}
+  noisy: {command: classify, in: "${swapped}"}
+table:
+  kind: staging
+  scores: volumes
+  rows: row
+  compare: [[csl, ce]]
+  swapped: swapped
+  noise: noisy
+  draws: 50
+)";
+
+/// Two sequences of four patients, one of domain C: `inside` and `shift` of q4 say what is wanted.
+std::vector<std::string> evidence_lines(const std::string& seed, double inside, double shift) {
+  std::vector<std::string> lines{"case,sequence,stage,domain,seed,q4,q1,cam_inside,mask_share"};
+  const std::array<double, 4> q4{0.2, 0.3, 0.4, 0.6};
+  for (std::size_t i = 0; i < q4.size(); ++i) {
+    for (const char* sequence : {"T1", "T2"}) {
+      // Without a plausible mask there is no share.
+      const bool none = i == 2 && std::string(sequence) == "T2";
+      lines.push_back(
+          "p" + std::to_string(i) + "," + sequence + "," + std::to_string(i + 1) +
+          (i == 3 ? ",C," : ",A,") + seed + "," + std::to_string(q4[i] + shift) + ",0.5," +
+          (none ? "" : std::to_string(inside + 0.1 * static_cast<double>(i))) + ",0.25");
+    }
+  }
+  return lines;
+}
+
+TEST(StagingEvidence, IsTheMeanOverSequencesSeedsAndPatients) {
+  const TemporaryFolder folder;
+  const TrialStore store(folder.path() / "exp");
+  const Experiment experiment = expand_staging(kEvidence);
+  store.open(experiment, false);
+  store.plan(experiment, false);
+  const auto end = [&](const std::string& stage, const AxisValues& axes, double inside,
+                       double shift) {
+    const Trial& of = experiment.trial(experiment.cell(stage, axes)->id);
+    fs::create_directories(store.output(of));
+    write_atomically(store.output(of) / "scores.csv",
+                     join(evidence_lines(axes.at("seed"), inside, shift), "\n") + "\n");
+    store.write_outcome(of.id, {.done = true, .code_version = "0.1.0", .output_hash = "00ff"});
+    ASSERT_TRUE(store.move(of.id, TrialState::kPlanned, TrialState::kDone));
+  };
+  for (const std::string row : {"ce", "csl"}) {
+    for (const std::string seed : {"0", "1"}) {
+      const AxisValues axes{{"row", row}, {"seed", seed}};
+      const double csl = row == "csl" ? 1 : 0;
+      end("volumes", axes, 0.3 + 0.2 * csl, 0);
+      end("swapped", axes, 0.3, (seed == "0" ? 0.2 : -0.1) * (1 - csl / 2));
+      end("noisy", axes, 0.3, 0.01);
+    }
+  }
+
+  const ReportTables report = collect_report(store);
+
+  std::map<std::string, Json> lines;
+  for (const Json& line : report.json["evidence"]) {
+    const std::string minus = line["minus"].is_null() ? "" : "-" + line["minus"].get<std::string>();
+    lines[line["group"].get<std::string>() + "/" + line["row"].get<std::string>() + minus + "/" +
+          line["figure"].get<std::string>()] = line;
+  }
+  EXPECT_NEAR(lines.at("all/ce/cam_inside")["mean"], 0.45, 1e-6);
+  EXPECT_NEAR(lines.at("all/ce/cam_excess")["mean"], 0.2, 1e-6);
+  EXPECT_NEAR(lines.at("OOD/ce/cam_excess")["mean"], 0.35, 1e-6);
+  EXPECT_EQ(lines.at("OOD/ce/cam_excess")["n"], 1);
+  EXPECT_NEAR(lines.at("all/csl-ce/cam_excess")["mean"], 0.2, 1e-6);
+  EXPECT_NEAR(lines.at("all/csl-ce/cam_excess")["bootstrap_ci"][0], 0.2, 1e-6);
+  EXPECT_NEAR(lines.at("all/ce/q4_change")["mean"], 0.15, 1e-6);
+  EXPECT_NEAR(lines.at("ID/csl-ce/q4_change")["mean"], -0.075, 1e-6);
+  EXPECT_NEAR(report.json["rows"][0]["scores_with_noise"]["cirrhosis"]["auc"], 1, 1e-12);
+  const auto heading = [&](const std::string& text) {
+    return std::any_of(report.parts.begin(), report.parts.end(),
+                       [&](const auto& part) { return part.heading == text; });
+  };
+  EXPECT_TRUE(heading("What the scores rest on"));
+  EXPECT_TRUE(heading("Noise outside of the liver"));
+}
+
 TEST_F(StagingReport, TwoTrialsThatScoreTheSameAreRefusedByName) {
   end("ce", "0", heads_.at("ce").of_seed("0"));
   end("ce", "1", heads_.at("ce").of_seed("0"));
@@ -247,6 +333,8 @@ TEST(StagingTable, WrongKeysAreRefusedWithFileAndLine) {
            {"draws: 50", "draws: -5", "17", "wanted a number of draws, found '-5'"},
            {"[never, bce]", "[nevr, bce]", "18", "there is no row 'nevr'"},
            {"scores: volumes", "scores: ce", "13", "wanted a stage of command classify"},
+           {"draws: 50", "noise: ce", "17", "wanted a stage of command classify"},
+           {"draws: 50", "swapped: volume", "17", "did you mean 'volumes'?"},
            {"all: {ce: {cirrhosis:", "all: {ce: {cirhosis:", "20",
             "there is no question 'cirhosis'"},
            {"acc: 71 %", "accuracy: 71 %", "20", "there is no figure 'accuracy'"},

@@ -61,6 +61,9 @@ struct TableSpec {
   std::map<std::string, std::string> fusion;  ///< row -> rule (fusion.h); others: the mean
   std::vector<std::string> ood{"C"};          ///< domains out of the training distribution
   std::int64_t draws = 2000;                  ///< of the bootstrap
+  /// Stages that score the same patients otherwise, each empty or one of command classify: with
+  /// what is not liver replaced by noise; with a cue outside of the liver exchanged.
+  std::string noise, swapped;
 };
 
 /// One run of one command. Two stages that ask for the same thing are one trial.

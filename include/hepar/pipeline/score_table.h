@@ -21,6 +21,8 @@ struct StageScore {
   int call = 0;             ///< the head's own stage, 1 to 4; 0: it has no rule of its own
   bool from_prior = false;  ///< there was nothing to score: the training prior
   bool fallback = false;    ///< the volume was not cropped to a plausible liver mask
+  std::optional<double> cam_inside = {};  ///< share of the evidence that lies in the mask
+  std::optional<double> mask_share = {};  ///< of the mask in the box
 };
 
 struct ScoredPatient {
@@ -50,7 +52,8 @@ struct ScoreTableRequest {
 };
 
 /// Reads a CSV with columns case, q4, q1 and, optionally, stage (1 to 4 or S1 to S4), domain or
-/// vendor, sequence, seed, fold, p1 … p4, call, fallback, from_prior. `cases` has case and,
+/// vendor, sequence, seed, fold, p1 … p4, call, fallback, from_prior, cam_inside, mask_share (the
+/// last two may be empty). `cases` has case and,
 /// optionally, stage, domain or vendor, fold; a patient it lists and `scores` does not has no view.
 /// Throws DataError listing every problem with file, line, column, wanted and found: a score that
 /// is no number within [0, 1], four that do not add up to 1, an unknown stage, a row twice, a

@@ -133,11 +133,16 @@ class Expansion {
   }
 
   void check_rows(const Experiment& experiment) {
-    if (experiment.table && dependences_.contains(experiment.table->scores) &&
-        !dependences_[experiment.table->scores].axes.contains(experiment.table->rows)) {
-      problems_.add(source_.document.place("table.rows") + ": table.rows: the stage '" +
-                    experiment.table->scores + "' does not depend on the axis '" +
-                    experiment.table->rows + "': every row would be the same");
+    if (!experiment.table) {
+      return;
+    }
+    const TableSpec& table = *experiment.table;
+    for (const std::string& stage : {table.scores, table.noise, table.swapped}) {
+      if (dependences_.contains(stage) && !dependences_[stage].axes.contains(table.rows)) {
+        problems_.add(source_.document.place("table.rows") + ": table.rows: the stage '" + stage +
+                      "' does not depend on the axis '" + table.rows +
+                      "': every row would be the same");
+      }
     }
   }
 

@@ -14,7 +14,8 @@ Json to_json(const TableSpec& table) {
   return {{"kind", table.kind},     {"title", table.title},     {"scores", table.scores},
           {"cohort", table.cohort}, {"rows", table.rows},       {"titles", table.titles},
           {"groups", groups},       {"fusion", table.fusion},   {"ood", table.ood},
-          {"draws", table.draws},   {"compare", table.compare}, {"paper", table.paper}};
+          {"draws", table.draws},   {"compare", table.compare}, {"paper", table.paper},
+          {"noise", table.noise},   {"swapped", table.swapped}};
 }
 
 TableSpec table_from_json(const Json& json) {
@@ -33,6 +34,8 @@ TableSpec table_from_json(const Json& json) {
   table.ood = json.value("ood", table.ood);
   table.draws = json.value("draws", table.draws);
   table.paper = json.at("paper");
+  table.noise = json.value("noise", table.noise);
+  table.swapped = json.value("swapped", table.swapped);
   return table;
 }
 

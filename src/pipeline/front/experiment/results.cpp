@@ -71,7 +71,7 @@ class Collector {
     results_.rows = trials_.rows();
     read_cohort();
     for (const auto& [row, title] : results_.rows) {
-      results_.sources[row] = trials_.of_row(row);
+      results_.sources[row] = trials_.of_row(trials_.table().scores, row);
       read_runs(row);
       for (const auto& [group, cases] : groups_) {
         results_.cells.push_back(cell(row, group, cases));

@@ -42,10 +42,10 @@ std::vector<std::pair<std::string, std::string>> TableTrials::rows() const {
   return rows;
 }
 
-RowTrials TableTrials::of_row(const std::string& row) const {
+RowTrials TableTrials::of_row(const std::string& stage, const std::string& row) const {
   RowTrials found;
   for (const Cell& cell : experiment_.cells) {
-    if (cell.stage != table().scores || cell.axes.at(table().rows) != row) {
+    if (cell.stage != stage || cell.axes.at(table().rows) != row) {
       continue;
     }
     AxisValues others = cell.axes;

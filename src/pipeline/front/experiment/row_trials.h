@@ -20,8 +20,8 @@ class TableTrials {
   [[nodiscard]] TrialState state(const std::string& id) const;
   /// Values of the axis `rows` with their titles.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> rows() const;
-  /// Every setting of the other axes, in order: done, or why not.
-  [[nodiscard]] RowTrials of_row(const std::string& row) const;
+  /// A stage under every setting of the other axes, in order: done, or why not.
+  [[nodiscard]] RowTrials of_row(const std::string& stage, const std::string& row) const;
 
  private:
   [[nodiscard]] std::string why_missing(const std::string& id) const;

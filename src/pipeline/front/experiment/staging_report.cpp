@@ -73,15 +73,11 @@ TextTable csv_lines(const StagingResults& results) {
 }
 
 Json json_of(const StagingResults& results) {
-  Json json{{"experiment", results.experiment},
-            {"kind", "staging"},
-            {"title", results.title},
-            {"report_by", results.code_version},
-            {"notes", results.notes},
-            {"rows", Json::array()},
-            {"differences", Json::array()},
-            {"paper", results.paper},
-            {"conventions", staging_conventions(results)}};
+  Json json{{"experiment", results.experiment}, {"kind", "staging"},
+            {"title", results.title},           {"report_by", results.code_version},
+            {"notes", results.notes},           {"rows", Json::array()},
+            {"differences", Json::array()},     {"evidence", Json::array()},
+            {"paper", results.paper},           {"conventions", staging_conventions(results)}};
   for (const StagingRow& row : results.rows) {
     json["rows"].push_back({{"row", row.name},
                             {"title", row.title},
@@ -93,6 +89,7 @@ Json json_of(const StagingResults& results) {
                             {"code", row.source.code_versions},
                             {"steps", row.source.steps ? Json(*row.source.steps) : Json(nullptr)},
                             {"scores", row.document},
+                            {"scores_with_noise", row.noise},
                             {"folds", row.folds}});
   }
   for (const StagingDifference& difference : results.differences) {
@@ -102,6 +99,9 @@ Json json_of(const StagingResults& results) {
                {"questions", to_json(difference.questions)}};
     entry["missing"] = difference.missing.empty() ? Json(nullptr) : Json(difference.missing);
     json["differences"].push_back(std::move(entry));
+  }
+  for (const EvidenceLine& line : results.evidence) {
+    json["evidence"].push_back(to_json(line));
   }
   return json;
 }
@@ -154,6 +154,9 @@ ReportTables staging_report(const TrialStore& store) {
   }
   add_part(tables, "AUC after removing sequences at random",
            "AUC after removing sequences at random (mean ± sd over draws)", removal_table(results));
+  add_part(tables, "What the scores rest on", "what the scores rest on", evidence_table(results));
+  add_part(tables, "Noise outside of the liver", "noise outside of the liver",
+           noise_table(results));
   add_part(tables, "Volumes without a plausible mask", "volumes without a plausible mask",
            fallback_table(results));
   return tables;

@@ -87,6 +87,7 @@ class StagingCollector {
       if (std::find(results_.groups.begin(), results_.groups.end(), group) !=
           results_.groups.end()) {
         compare_rows(group);
+        add_evidence(group);
       }
     }
     note_unknown_groups();
@@ -99,23 +100,83 @@ class StagingCollector {
     FusionConfig fusion;
     fusion.rule = rule == trials_.table().fusion.end() ? fusion.rule : rule->second;
     StagingRow row{.name = name, .title = title, .fusion = fusion.rule};
-    row.source = trials_.of_row(name);
-    std::vector<std::string> files;
-    std::transform(row.source.outputs.begin(), row.source.outputs.end(), std::back_inserter(files),
-                   csv_of);
-    if (files.empty()) {
+    const TableSpec& table = trials_.table();
+    row.source = trials_.of_row(table.scores, name);
+    const std::optional<LoadedEvidence> own = load(row.source, row);
+    if (!own) {
       return row;
+    }
+    row.document = score_document(own->evidence(), results_.options);
+    row.scored = own->scored();
+    row.evidence = activation_figures(own->views());
+    if (const auto swapped = load_stage(table.swapped, row)) {
+      row.evidence.merge(change_figures(own->scored(), swapped->scored()));
+    }
+    if (const auto noise = load_stage(table.noise, row)) {
+      row.noise = score_document(noise->evidence(), results_.options);
+    }
+    return row;
+  }
+
+  std::optional<LoadedEvidence> load_stage(const std::string& stage, const StagingRow& row) {
+    if (stage.empty()) {
+      return std::nullopt;
+    }
+    const RowTrials trials = trials_.of_row(stage, row.name);
+    for (const std::string& missing : trials.missing) {
+      results_.notes.push_back(row.title + ": " + stage + " is missing, " + missing);
+    }
+    return load(trials, row);
+  }
+
+  std::optional<LoadedEvidence> load(const RowTrials& trials, const StagingRow& row) {
+    std::vector<std::string> files;
+    std::transform(trials.outputs.begin(), trials.outputs.end(), std::back_inserter(files), csv_of);
+    if (files.empty()) {
+      return std::nullopt;
     }
     MergedScores merged = merge_score_tables(files);
     for (const std::string& reason : merged.left_out) {
-      results_.notes.push_back(title + ": left out, " + reason);
+      results_.notes.push_back(row.title + ": left out, " + reason);
     }
     EvidenceRequest request;
-    request.fusion = fusion;
-    const LoadedEvidence loaded(std::move(merged.table), request);
-    row.document = score_document(loaded.evidence(), results_.options);
-    row.scored = loaded.scored();
-    return row;
+    request.fusion.rule = row.fusion;
+    return std::make_optional<LoadedEvidence>(std::move(merged.table), request);
+  }
+
+  /// Rows, then pairs, under one group.
+  void add_evidence(const std::string& group) {
+    for (const StagingRow& row : results_.rows) {
+      add_evidence({.group = group, .row = row.name}, row.evidence, nullptr);
+    }
+    for (const auto& [name, minus] : trials_.table().compare) {
+      add_evidence({.group = group, .row = name, .minus = minus}, row_of(name).evidence,
+                   &row_of(minus).evidence);
+    }
+  }
+
+  void add_evidence(const EvidenceLine& as, const EvidenceFigures& figures,
+                    const EvidenceFigures* minus) {
+    std::vector<std::string> patients;
+    for (const ScoredPatient& patient :
+         row_of(as.row).scored ? row_of(as.row).scored->patients : std::vector<ScoredPatient>{}) {
+      if (is_in(as.group, patient, results_.options.ood)) {
+        patients.push_back(patient.id);
+      }
+    }
+    for (const auto& [name, values] : figures) {
+      if (minus != nullptr && !minus->contains(name)) {
+        continue;
+      }
+      const auto* other = minus == nullptr ? nullptr : &minus->at(name);
+      if (auto line = evidence_line(values, other, patients, results_.options.bootstrap)) {
+        line->group = as.group;
+        line->row = as.row;
+        line->minus = as.minus;
+        line->figure = name;
+        results_.evidence.push_back(*line);
+      }
+    }
   }
 
   void name_groups() {
@@ -240,13 +301,14 @@ class StagingCollector {
 const std::vector<std::string> kStagingQuestions{"cirrhosis", "substantial_fibrosis"};
 
 const Json* block_of(const StagingRow& row, const std::string& group) {
-  if (!row.scored) {
-    return nullptr;
-  }
+  return row.scored ? block_of(row.document, group) : nullptr;
+}
+
+const Json* block_of(const Json& document, const std::string& group) {
   if (group == kAll) {
-    return &row.document;
+    return &document;
   }
-  const Json& groups = row.document["groups"];
+  const Json& groups = document["groups"];
   if (groups.is_null()) {
     return nullptr;
   }

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "experiment/evidence_figures.h"
+
 namespace hepar::detail {
 
 /// A row of a table of staging scores.
@@ -17,6 +19,8 @@ struct StagingRow {
   std::optional<PatientTable> scored = {};  ///< none: no trial is done
   Json document = {};                       ///< score_document of it
   std::map<std::string, Json> folds = {};   ///< fold_block of each group
+  EvidenceFigures evidence = {};
+  Json noise = {};  ///< score_document with noise outside of the liver; null: not asked for
 };
 
 /// Two rows under one group of patients.
@@ -31,6 +35,7 @@ struct StagingResults {
   std::vector<StagingRow> rows;
   std::vector<std::string> groups;  ///< "all", domains, and "ID" and "OOD" where there is an OOD
   std::vector<StagingDifference> differences;
+  std::vector<EvidenceLine> evidence;
   StagingScoreOptions options;
   Json paper;
   std::vector<std::string> notes;
@@ -38,8 +43,9 @@ struct StagingResults {
 
 StagingResults collect_staging(const TrialStore& store);
 
-/// The blocks of a row under a group; null where it has none.
+/// The blocks of a row's scores, or of a score_document, under a group; null where it has none.
 const Json* block_of(const StagingRow& row, const std::string& group);
+const Json* block_of(const Json& document, const std::string& group);
 
 /// Cirrhosis and substantial fibrosis, as keys; the third question has the second's AUC.
 extern const std::vector<std::string> kStagingQuestions;

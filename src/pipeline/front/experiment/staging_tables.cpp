@@ -199,6 +199,9 @@ std::vector<std::string> staging_conventions(const StagingResults& results) {
       "Differences are paired over patients and seeds: interval by bootstrap, DeLong's test, exact "
       "McNemar of the calls at 0.5; of several seeds the median p. Holm over the pairs of one "
       "question and group.",
+      "CAM in the liver: the share of the activation map for the true stage that lies in the mask; "
+      "beside it the share that the mask has of the box. Means over sequences and seeds, then over "
+      "patients.",
       "± over domains is the standard deviation of the domains' figures (divisor n − 1).",
       "The paper's figures are copied from it, for other data, and stand beside for orientation "
       "only.",

@@ -19,6 +19,11 @@ TextTable removal_table(const StagingResults& results);
 /// Volumes that were not cropped to a plausible mask; empty where it is not known.
 TextTable fallback_table(const StagingResults& results);
 
+/// Activation in the liver and what an exchanged cue changes; empty where neither is known.
+TextTable evidence_table(const StagingResults& results);
+/// AUC beside that with noise outside of the liver; empty where it was not asked for.
+TextTable noise_table(const StagingResults& results);
+
 std::string question_title(const std::string& question);  ///< "substantial fibrosis"
 std::vector<std::string> staging_conventions(const StagingResults& results);
 

@@ -14,8 +14,9 @@ const std::vector<std::string> kKinds{"masks", "staging"};
 const std::vector<std::string>& known_keys(const std::string& kind) {
   static const std::vector<std::string> kMasks{"kind",   "title",  "scores",  "cohort", "rows",
                                                "titles", "groups", "compare", "paper"};
-  static const std::vector<std::string> kStaging{"kind",   "title", "scores",  "rows",  "titles",
-                                                 "fusion", "ood",   "compare", "paper", "draws"};
+  static const std::vector<std::string> kStaging{"kind",   "title",  "scores", "rows",
+                                                 "titles", "fusion", "ood",    "compare",
+                                                 "paper",  "draws",  "noise",  "swapped"};
   return kind == "staging" ? kStaging : kMasks;
 }
 
@@ -106,11 +107,11 @@ class TableReader {
   }
 
   void read_staging(TableSpec& spec) {
-    for (const StageSource& stage : source_.stages) {
-      if (stage.name == spec.scores && stage.command != "classify") {
-        add("scores", "wanted a stage of command classify, which writes the scores of volumes; '" +
-                          stage.name + "' is a stage of command " + stage.command);
-      }
+    spec.noise = table_.contains("noise") ? name("noise", names_of(source_.stages)) : "";
+    spec.swapped = table_.contains("swapped") ? name("swapped", names_of(source_.stages)) : "";
+    for (const auto& [key, found] :
+         {std::pair{"scores", spec.scores}, {"noise", spec.noise}, {"swapped", spec.swapped}}) {
+      require_classify(key, found);
     }
     const std::vector<std::string> rows = settings_of(spec.rows);
     for_each("fusion", [&](const std::string& row, const Json& rule) {
@@ -139,6 +140,15 @@ class TableReader {
         check_figures(questions);
       }
     });
+  }
+
+  void require_classify(const std::string& key, const std::string& found) {
+    for (const StageSource& stage : source_.stages) {
+      if (stage.name == found && stage.command != "classify") {
+        add(key, "wanted a stage of command classify, which writes the scores of volumes; '" +
+                     stage.name + "' is a stage of command " + stage.command);
+      }
+    }
   }
 
   static void check_figures(const Json& questions) {

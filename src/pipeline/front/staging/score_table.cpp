@@ -172,7 +172,7 @@ class Reader {
   void read_scores() {
     Sheet sheet(request_.scores,
                 {"case", "stage", "domain", "vendor", "fold", "sequence", "seed", "q4", "q1", "p1",
-                 "p2", "p3", "p4", "call", "fallback", "from_prior"},
+                 "p2", "p3", "p4", "call", "fallback", "from_prior", "cam_inside", "mask_share"},
                 problems_);
     sheet.require_columns({"q4", "q1"});
     if (sheet.has("p1") || sheet.has("p2") || sheet.has("p3") || sheet.has("p4")) {
@@ -250,7 +250,17 @@ class Reader {
     score.call = sheet.stage(row, "call");
     score.fallback = is_set(sheet, row, "fallback");
     score.from_prior = is_set(sheet, row, "from_prior");
+    score.cam_inside = share_of(sheet, row, "cam_inside");
+    score.mask_share = share_of(sheet, row, "mask_share");
     return score;
+  }
+
+  /// Nothing where the cell or the column is empty: not every head has activation maps.
+  static std::optional<double> share_of(Sheet& sheet, const Sheet::Row& row,
+                                        const std::string& column) {
+    return sheet.has(column) && !sheet.text(row, column).empty()
+               ? std::optional(sheet.probability(row, column))
+               : std::nullopt;
   }
 
   static bool is_set(const Sheet& sheet, const Sheet::Row& row, const std::string& column) {

@@ -1,0 +1,88 @@
+// What the scores rest on: activation in the liver, and what changes when something else changes.
+#include <algorithm>
+
+#include "experiment/result_tables.h"
+#include "experiment/staging_tables.h"
+
+namespace hepar::detail {
+namespace {
+
+constexpr int kDigits = 4;
+using Line = std::vector<std::string>;
+
+std::string line_text(const StagingResults& results, const EvidenceLine& wanted) {
+  const auto found =
+      std::find_if(results.evidence.begin(), results.evidence.end(), [&](const EvidenceLine& line) {
+        return line.group == wanted.group && line.row == wanted.row && line.minus == wanted.minus &&
+               line.figure == wanted.figure;
+      });
+  if (found == results.evidence.end()) {
+    return "–";
+  }
+  return fixed(found->mean, kDigits) + " [" + fixed(found->interval.low, kDigits) + ", " +
+         fixed(found->interval.high, kDigits) + "], n = " + std::to_string(found->n);
+}
+
+const std::string& title_of(const StagingResults& results, const std::string& name) {
+  return std::find_if(results.rows.begin(), results.rows.end(),
+                      [&](const StagingRow& row) { return row.name == name; })
+      ->title;
+}
+
+std::string auc_text(const Json* blocks, const std::string& question) {
+  if (blocks == nullptr || (*blocks)[question]["auc"].is_null()) {
+    return "–";
+  }
+  const Json& block = (*blocks)[question];
+  std::string text = fixed(block["auc"].get<double>(), kDigits);
+  if (const Json& interval = block["auc_bootstrap_ci"]; !interval.is_null()) {
+    text += " [" + fixed(interval[0].get<double>(), kDigits) + ", " +
+            fixed(interval[1].get<double>(), kDigits) + "]";
+  }
+  return text;
+}
+
+}  // namespace
+
+TextTable evidence_table(const StagingResults& results) {
+  TextTable table{{"row", "patients of", "CAM in the liver", "mask's share of the box",
+                   "CAM − share [bootstrap]", "mean |Δq4|, cue exchanged [bootstrap]"}};
+  const std::vector<std::string> figures{"cam_inside", "mask_share", "cam_excess", "q4_change"};
+  std::vector<std::pair<std::string, std::string>> seen;
+  for (const EvidenceLine& line : results.evidence) {
+    const std::pair<std::string, std::string> key{line.row + "\n" + line.minus, line.group};
+    if (std::find(seen.begin(), seen.end(), key) != seen.end()) {
+      continue;
+    }
+    seen.push_back(key);
+    const std::string minus = line.minus.empty() ? "" : " − " + title_of(results, line.minus);
+    Line cells{title_of(results, line.row) + minus, line.group};
+    for (const std::string& figure : figures) {
+      cells.push_back(line_text(
+          results, {.group = line.group, .row = line.row, .minus = line.minus, .figure = figure}));
+    }
+    table.push_back(std::move(cells));
+  }
+  return table.size() > 1 ? table : TextTable{};
+}
+
+TextTable noise_table(const StagingResults& results) {
+  TextTable table{{"row", "patients of"}};
+  for (const std::string& question : kStagingQuestions) {
+    table[0].push_back(question_title(question) + " AUC");
+    table[0].push_back("with noise outside of the liver");
+  }
+  for (const StagingRow& row : results.rows) {
+    for (const std::string& group : row.noise.is_null() ? Line{} : results.groups) {
+      Line cells{row.title, group};
+      for (const std::string& question : kStagingQuestions) {
+        cells.push_back(auc_text(block_of(row, group), question));
+        cells.push_back(auc_text(block_of(row.noise, group), question));
+      }
+      table.push_back(std::move(cells));
+    }
+  }
+  return table.size() > 1 ? table : TextTable{};
+}
+
+}  // namespace hepar::detail
