@@ -1,8 +1,10 @@
 #pragma once
 #include <hepar/core/config.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace hepar::detail {
 
@@ -13,6 +15,8 @@ struct PhantomStageConfig {
   std::string layout = "liqa2024";
   std::string external;  ///< other data sets instead, each in a folder of its name
   std::string sequences = "all";
+  /// By domain A, B1, B2, C: train, validation, test, masks among train; empty: the preset's.
+  std::array<std::vector<std::int64_t>, 4> patients;
   std::int64_t seed = 1;
   std::int64_t threads = 0;
   std::string out;
