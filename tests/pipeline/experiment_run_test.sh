@@ -17,10 +17,13 @@ hashes() { grep -h '"output_hash"' "$1"/trials/*/outcome.json | sort; }
 # --- the experiments that come with hepar are well-formed; rows that are compared have equal steps ---
 configs=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../configs" && pwd)
 mkdir data
-"$bin/hepar" run "$configs/quick/liseg.yaml" --dry-run > quick.txt 2>&1 || { cat quick.txt; fail "quick/liseg.yaml"; }
-"$bin/hepar" run "$configs/sweep/learning_rate.yaml" --dry-run > sweep.txt 2>&1 || { cat sweep.txt; fail "sweep"; }
-"$bin/hepar" run "$configs/liqa/liseg.yaml" --dry-run --set values.liqa=data --set values.chaos=data \
-  --set values.amos=data --set values.atlas=data > liqa.txt 2>&1 || { cat liqa.txt; fail "liqa/liseg.yaml"; }
+for file in quick/liseg quick/table2 quick/confound sweep/learning_rate; do
+  "$bin/hepar" run "$configs/$file.yaml" --dry-run > dry.txt 2>&1 || { cat dry.txt; fail "$file.yaml"; }
+done
+for file in liqa/liseg liqa/table2 liqa/table2_paper; do
+  "$bin/hepar" run "$configs/$file.yaml" --dry-run --set values.liqa=data --set values.chaos=data \
+    --set values.amos=data --set values.atlas=data > dry.txt 2>&1 || { cat dry.txt; fail "$file.yaml"; }
+done
 steps() { sed -n "s/^  $1_steps: *\([0-9]*\).*/\1/p" "$configs/quick/liseg.yaml"; }
 [ "$(($(steps pretrain) + $(steps finetune)))" = "$(steps scratch)" ] || fail "quick/liseg.yaml: unequal steps"
 
