@@ -6,6 +6,7 @@
 
 #include "hepar/core/error.h"
 #include "intensity_transforms.h"
+#include "right_angles.h"
 #include "spatial_transform.h"
 
 namespace hepar {
@@ -174,6 +175,9 @@ Patch augment(Patch loaded, const AugmentTask& task, const AugmentationConfig& c
   check_augmentation(config);
   if (!config.enabled) {
     return centre_crop(loaded, task);
+  }
+  if (config.preset == "lna") {
+    return turned(centre_crop(loaded, task), draw_right_angles(random));
   }
   check(loaded, task);
   const bool planar = uses_dummy_2d(config, task.size);

@@ -27,6 +27,9 @@ void AugmentationConfig::declare(ConfigSchema& schema) {
   const Range probability{.low = 0, .high = 1};
   const Range positive{.low = 1e-3, .high = 100};
   schema.add("enabled", enabled, "Augment training patches");
+  schema.add_choice("preset", preset, {"nnunet", "lna"},
+                    "nnunet: all that follows; lna: nothing but turns by right angles and flips "
+                    "(staging only)");
   schema.add_choice(
       "dummy_2d", dummy_2d, {"auto", "on", "off"},
       "Rotate and scale in the plane only (auto: longest patch side > 3 x the first)");
@@ -86,8 +89,9 @@ bool uses_dummy_2d(const AugmentationConfig& config, SizeVox patch) {
 
 SizeVox loader_patch_size(const AugmentationConfig& config, SizeVox patch) {
   check_augmentation(config);
-  const bool rotates = config.enabled && config.rotation_probability > 0;
-  const bool scales = config.enabled && config.scaling_probability > 0;
+  const bool resamples = config.enabled && config.preset == "nnunet";
+  const bool rotates = resamples && config.rotation_probability > 0;
+  const bool scales = resamples && config.scaling_probability > 0;
   if (!rotates && !scales) {
     return patch;
   }

@@ -38,6 +38,9 @@ class SegmentationTask : public TrainingTask {
       : data_(config.data), plan_(plan_of(data_, config)) {}
 
   void resolve(TrainConfig& config) const override {
+    require<ConfigError>(config.augmentation.preset != "lna",
+                         "augmentation.preset: lna turns volumes of any size; patches keep theirs: "
+                         "wanted nnunet for task segmentation");
     if (config.train.global_batch == 0) {
       config.train.global_batch = plan_.batch_size;
     }

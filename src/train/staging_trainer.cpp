@@ -79,6 +79,10 @@ class StagingTask : public TrainingTask {
     network_->to(context.device);
     network_->train();
     batch_norm_ = !network_->named_buffers().is_empty();
+    require<ConfigError>(
+        !batch_norm_ || config().augmentation.preset != "lna",
+        "augmentation.preset: lna turns each volume by itself; BatchNorm wants the "
+        "volumes of a micro-batch of one size: set backbone.norm=group");
     if (batch_norm_ && context.reduction.reduction == Reduction::kFast) {
       network_->backbone().exchange_sums_with([this](std::vector<double>& sums) {
         sums = reduce_in_order({sums}, context_->communicator, context_->reduction);

@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "../../src/data/right_angles.h"
 #include "hepar/core/error.h"
 
 namespace hepar {
@@ -307,6 +309,60 @@ TEST(AugmentationConfig, DeclaresEveryKey) {
   EXPECT_EQ(config.scaling_range, (std::vector<double>{0.8, 1.2}));
   EXPECT_EQ(config.mirror_axes, (std::vector<std::int64_t>{0, 2}));
   EXPECT_THROW(schema.set("gamma_probability=1.5"), ConfigError);
+}
+
+TEST(RightAngles, MoveEveryVoxelWithItsLabel) {
+  const Patch patch = numbered({2, 3, 4}, 2);
+  // z of the result runs along x from its end, y along z, x along y.
+  const Patch found = turned(patch, {{2, 0, 1}, {true, false, false}});
+
+  EXPECT_EQ(found.size, (SizeVox{4, 2, 3}));
+  for (std::int64_t z = 0; z < 4; ++z) {
+    for (std::int64_t y = 0; y < 2; ++y) {
+      for (std::int64_t x = 0; x < 3; ++x) {
+        const auto to = static_cast<std::size_t>((z * 2 + y) * 3 + x);
+        const auto from = static_cast<std::size_t>((y * 3 + x) * 4 + (3 - z));
+        EXPECT_EQ(found.image[to], patch.image[from]);
+        EXPECT_EQ(found.image[24 + to], patch.image[24 + from]);
+        EXPECT_EQ(found.labels[to], patch.labels[from]);
+      }
+    }
+  }
+}
+
+TEST(RightAngles, DrawEveryTurnOfTheCube) {
+  std::set<std::pair<std::array<int, 3>, std::array<bool, 3>>> seen;
+  int untouched = 0;
+  constexpr int kDraws = 4000;
+  for (int i = 0; i < kDraws; ++i) {
+    RandomStream random = stream(static_cast<std::uint64_t>(i));
+    const RightAngles turn = draw_right_angles(random);
+    std::array<int, 3> axes = turn.source;
+    std::sort(axes.begin(), axes.end());
+    ASSERT_EQ(axes, (std::array<int, 3>{0, 1, 2}));
+    seen.insert({turn.source, turn.reversed});
+    const RightAngles none;
+    untouched += turn.source == none.source && turn.reversed == none.reversed ? 1 : 0;
+  }
+
+  EXPECT_EQ(seen.size(), 48U);
+  // 0.2 for the outer chance, and some of the draws within it.
+  EXPECT_NEAR(untouched / static_cast<double>(kDraws), 0.25, 0.04);
+}
+
+TEST(Augmentation, OfPresetLnaChangesNoValue) {
+  AugmentationConfig config;
+  config.preset = "lna";
+  const Patch patch = numbered({2, 3, 4});
+  RandomStream random = stream(5);
+
+  Patch found = augment(patch, {.size = {2, 3, 4}, .keep_ignore = true}, config, random);
+
+  std::vector<float> wanted = patch.image;
+  std::sort(wanted.begin(), wanted.end());
+  std::sort(found.image.begin(), found.image.end());
+  EXPECT_EQ(found.image, wanted);
+  EXPECT_EQ(loader_patch_size(config, {8, 9, 10}), (SizeVox{8, 9, 10}));
 }
 
 }  // namespace

@@ -11,6 +11,9 @@ namespace hepar {
 /// nnU-Net v2's augmentation table (segmentation.md §1.10); every probability and range is a key.
 struct AugmentationConfig {
   bool enabled = true;
+  /// nnunet: the table; lna: turns by right angles and flips only, for volumes that may have any
+  /// size (staging).
+  std::string preset = "nnunet";
   std::string dummy_2d = "auto";  ///< auto (max(patch)/patch[0] > 3) | on | off
   double rotation_probability = 0.2;
   double rotation_degrees = 30;
@@ -46,7 +49,7 @@ SizeVox loader_patch_size(const AugmentationConfig& config, SizeVox patch);
 /// Applies the table in its order to `loaded` (loader_patch_size) and returns a patch of `size`.
 /// All randomness comes from `random`. mask_normalised: channels whose normalisation used the
 /// non-zero mask are set to 0 where the label is −1 (step 10). After it −1 becomes 0 unless
-/// `keep_ignore`.
+/// `keep_ignore`. With preset lna the central crop, turned: its size may turn with it.
 struct AugmentTask {
   SizeVox size;
   std::vector<bool> mask_normalised{};
