@@ -107,9 +107,11 @@ std::optional<Holder> read_holder(const fs::path& path) {
   }
 }
 
-bool known_dead(const Holder& h) {
-  return h.host == host_name() && (::kill(h.pid, 0) != 0 || start_time(h.pid) != h.started);
+bool process_lives(const Holder& h) {
+  return ::kill(h.pid, 0) == 0 && start_time(h.pid) == h.started;
 }
+
+bool known_dead(const Holder& h) { return h.host == host_name() && !process_lives(h); }
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -258,8 +260,11 @@ std::optional<HolderFate> fate_of(const std::optional<Holder>& holder, std::int6
   if (generation == 0) {
     return HolderFate::kGaveBack;
   }
-  if (!holder || !known_free(*holder)) {
+  if (!holder) {
     return std::nullopt;
+  }
+  if (!known_free(*holder)) {
+    return holder->host == host_name() ? std::optional(HolderFate::kAlive) : std::nullopt;
   }
   if (superseded(*holder) || holder->job != own_job()) {
     return HolderFate::kLost;
@@ -295,7 +300,10 @@ std::vector<HolderFate> holder_fates(const std::vector<std::filesystem::path>& f
     const bool beats = holder && (!before || holder->generation != before->generation ||
                                   holder->beat != before->beat);
     const bool own = holder && holder->job == own_job();
-    fates[i] = fate ? *fate : beats ? HolderFate::kAlive : own ? HolderFate::kDied : HolderFate::kLost;
+    fates[i] = fate    ? *fate
+               : beats ? HolderFate::kAlive
+               : own   ? HolderFate::kDied
+                       : HolderFate::kLost;
   }
   return fates;
 }

@@ -40,7 +40,6 @@ SlurmdPort=$((port + 1))
 AuthType=auth/munge
 # How long a requeued job waits, and no less than a job needs to start.
 AuthInfo=socket=$folder/munge.socket,cred_expire=10
-CryptoType=crypto/munge
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation=$folder/state
@@ -51,18 +50,13 @@ SlurmctldLogFile=$folder/log/slurmctld
 SlurmdLogFile=$folder/log/slurmd
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-JobCompType=jobcomp/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerParameters=sched_min_interval=100000,bf_interval=1,batch_sched_delay=1
 MpiDefault=none
 ReturnToService=2
 JobRequeue=1
-SwitchType=switch/none
 KillWait=30
-InactiveLimit=0
 MinJobAge=300
 PropagateResourceLimits=NONE
 $(printf '%s\n' "$@")

@@ -26,8 +26,8 @@ struct RunExperimentConfig {
   void declare(ConfigSchema& schema);
 };
 
-/// What follows `hepar run` or `hepar submit`: the file may come without a flag, and each `--set` is
-/// an override of the experiment, appended to `overrides`. Returns the rest, for parse_command.
+/// What follows `hepar run` or `hepar submit`: the file may come without a flag, and each `--set`
+/// is an override of the experiment, appended to `overrides`. Returns the rest, for parse_command.
 std::vector<std::string> take_overrides(const std::vector<std::string>& arguments,
                                         std::vector<std::string>& overrides);
 
@@ -36,8 +36,8 @@ std::vector<StageKind> stage_kinds();
 
 /// Runs what is not done, in groups of ranks; rank 0 prints a summary and writes the report.
 /// kDone when every trial is done, kFailure when some failed, kResumable when a stop was asked for.
-/// With `trials`, those alone count, there is no report, and any number of such runs may work in one
-/// folder; throws ConfigError when something that they read is not done. Collective.
+/// With `trials`, those alone count, there is no report, and any number of such runs may work in
+/// one folder; throws ConfigError when something that they read is not done. Collective.
 ExitCode run_experiment(const RunExperimentConfig& config, bool dry_run, Communicator& world);
 
 }  // namespace hepar

@@ -25,15 +25,16 @@ struct JobResources {
   std::int64_t signal_s = 300;  ///< before the time limit trainings are told to save and stop
   std::int64_t requeues = 100;  ///< of one element, at most
   std::string launcher = "srun";
-  std::string container;  ///< before the program: "apptainer exec --nv hepar.sif"
-  std::string program;    ///< hepar; empty: the one that submits
+  std::string container;            ///< before the program: "apptainer exec --nv hepar.sif"
+  std::string program;              ///< hepar; empty: the one that submits
   std::vector<std::string> sbatch;  ///< more options: "--reservation=x"
   std::vector<std::string> setup;   ///< lines before the program: "module load openmpi"
   void declare(ConfigSchema& schema);
   bool operator==(const JobResources&) const = default;
 };
 
-/// slurm/site.yaml: the keys of JobResources, and under `commands` other values for single commands.
+/// slurm/site.yaml: the keys of JobResources, and under `commands` other values for single
+/// commands.
 struct Site {
   JobResources common;
   std::map<std::string, JobResources> commands;

@@ -19,9 +19,9 @@ struct SubmitConfig {
   void declare(ConfigSchema& schema);
 };
 
-/// Plans the trials as `hepar run` does and submits what is neither done nor queued: job arrays with
-/// dependencies, recorded in EXP/slurm/jobs.json. `dry_run` prints scripts and commands, and writes
-/// and submits nothing. Throws ConfigError, and Error when Slurm refuses.
+/// Plans the trials as `hepar run` does and submits what is neither done nor queued: job arrays
+/// with dependencies, recorded in EXP/slurm/jobs.json. `dry_run` prints scripts and commands, and
+/// writes and submits nothing. Throws ConfigError, and Error when Slurm refuses.
 void run_submit_command(const SubmitConfig& config, bool dry_run);
 
 }  // namespace hepar

@@ -86,10 +86,12 @@ class TrialStore {
   /// Trials found `running` although nobody runs: suspect, and failed at a second death. After an
   /// announced stop they are planned again. Returns one line for each; forgets requests to stop.
   std::vector<std::string> recover() const;
-  /// The same for some trials, of which `fate(id)` says whether somebody runs them.
+  /// The same for some trials, of which `fate(id)` says whether somebody runs them; a request to
+  /// stop stays.
   std::vector<std::string> recover(
       const std::vector<std::string>& ids,
       const std::function<RunnerFate(const std::string& id)>& fate) const;
+  void forget_stop() const;
   /// Asks all groups to stop. `announced`: processes may be killed before they have stopped, and
   /// what they ran is not to blame.
   void request_stop(bool announced) const;

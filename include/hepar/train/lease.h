@@ -43,7 +43,8 @@ enum class HolderFate {
   kLost,      ///< it belongs to another Slurm job, or to an allocation before this one's requeue
 };
 
-/// Of several folders at once. Waits up to three beats in all where only silence can tell.
+/// Of several folders at once. Waits up to three beats in all where only silence can tell: holders
+/// on other hosts.
 std::vector<HolderFate> holder_fates(const std::vector<std::filesystem::path>& folders);
 
 }  // namespace hepar

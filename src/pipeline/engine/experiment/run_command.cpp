@@ -170,6 +170,7 @@ class ExperimentRun {
     for (const std::string& line : detail::recover_dead(own_, store_)) {
       log::warn("trial " + line);
     }
+    store_.forget_stop();
   }
 
   void run_groups(const Schedule& schedule) {
@@ -194,10 +195,8 @@ class ExperimentRun {
       if (world_.is_root()) {
         code[0] = static_cast<std::int64_t>(conclude(schedule, stopped[0] != 0));
         // mpirun's own exit code is not always its ranks': launchers read this one.
-        const fs::path folder =
-            ids_.empty() ? store_.folder() : store_.trial_folder(ids_.front());
-        write_json(folder / (ids_.empty() ? "outcome.json" : "run.json"),
-                   {{"exit_code", code[0]}});
+        const fs::path folder = ids_.empty() ? store_.folder() : store_.trial_folder(ids_.front());
+        write_json(folder / (ids_.empty() ? "outcome.json" : "run.json"), {{"exit_code", code[0]}});
       }
     });
     world_.all_reduce(code, ReduceOp::kMax);
@@ -246,7 +245,11 @@ ExitCode run_experiment(const RunExperimentConfig& config, bool dry_run, Communi
   std::string text;
   together(world, [&] {
     if (world.is_root()) {
-      text = to_json(read_experiment(config)).dump();  // one rank looks at the inputs
+      const Experiment read = read_experiment(config);  // one rank looks at the inputs
+      if (!config.trials.empty()) {
+        (void)detail::selected_trials(config.trials, read);
+      }
+      text = to_json(read).dump();
     }
   });
   Experiment experiment =

@@ -7,6 +7,7 @@
 
 #include "experiment/progress_of.h"
 #include "experiment/run_trial.h"
+#include "experiment/selection.h"
 #include "hepar/comm/together.h"
 #include "hepar/core/log.h"
 #include "hepar/train/stop_signal.h"
@@ -15,6 +16,7 @@ namespace hepar::detail {
 namespace {
 
 constexpr auto kPause = std::chrono::milliseconds(50);
+constexpr auto kLookEvery = std::chrono::seconds(20);
 constexpr double kHeartbeatS = 5;
 
 /// Not every command asks for leave before it writes: a group whose trial has a successor ends.
@@ -30,11 +32,10 @@ GroupRunner::GroupRunner(Work work, const TrialStore& store, Place place)
 
 bool GroupRunner::any_running(const std::function<bool(const std::string& id)>& which) const {
   const TrialStates states = store_.states();
-  return std::any_of(
-      work_.own.trials.begin(), work_.own.trials.end(), [&](const Trial& trial) {
-        const auto state = states.find(trial.id);
-        return state != states.end() && state->second == TrialState::kRunning && which(trial.id);
-      });
+  return std::any_of(work_.own.trials.begin(), work_.own.trials.end(), [&](const Trial& trial) {
+    const auto state = states.find(trial.id);
+    return state != states.end() && state->second == TrialState::kRunning && which(trial.id);
+  });
 }
 
 bool GroupRunner::suspect_runs() const {
@@ -63,6 +64,16 @@ void GroupRunner::give_back(const std::string& id, TrialState to) {
   lease_.reset();
 }
 
+void GroupRunner::look_after_others() {
+  const auto now = std::chrono::steady_clock::now();
+  if (place_.group == 0 && now - looked_ > kLookEvery) {
+    for (const std::string& line : recover_dead(work_.own, store_)) {
+      log::warn("trial " + line);
+    }
+    looked_ = std::chrono::steady_clock::now();
+  }
+}
+
 /// A suspect must run alone, and two groups may take trials in the same instant: who takes one
 /// looks again afterwards and gives it back when the other was not yet to be seen before.
 GroupRunner::Decision GroupRunner::claim() {
@@ -89,6 +100,9 @@ GroupRunner::Decision GroupRunner::claim() {
         break;
       }
     }
+  }
+  if (next.kind == NextStep::Kind::kWait) {
+    look_after_others();
   }
   return {.action = "wait", .id = ""};
 }

@@ -5,6 +5,7 @@
 #include <hepar/pipeline/trial_store.h>
 #include <hepar/train/lease.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -45,12 +46,15 @@ class GroupRunner {
   [[nodiscard]] bool any_running(const std::function<bool(const std::string& id)>& which) const;
   [[nodiscard]] bool somebody_else_runs(const std::string& id) const;
   [[nodiscard]] bool suspect_runs() const;
+  /// Those that others ran when this run began may have died since.
+  void look_after_others();
   void run_one(const std::string& id, Communicator& group);
   void say(const std::string& text) const;
 
   Work work_;
   const TrialStore& store_;
   Place place_;
+  std::chrono::steady_clock::time_point looked_ = std::chrono::steady_clock::now();
   std::unique_ptr<Lease> lease_;  ///< of the trial that runs; the root's
 };
 

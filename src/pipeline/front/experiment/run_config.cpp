@@ -3,8 +3,9 @@
 namespace hepar {
 
 void RunExperimentConfig::declare(ConfigSchema& schema) {
-  schema.add("experiment", experiment, "The experiment file, or the folder of a planned one (also as the first word)",
-             {}, Effect::kNone);
+  schema.add("experiment", experiment,
+             "The experiment file, or the folder of a planned one (also as the first word)", {},
+             Effect::kNone);
   schema.add("out", out, "Folder of the experiment; empty: runs/NAME", {}, Effect::kNone);
   schema.add("ranks_per_trial", ranks_per_trial,
              "Ranks that work on one trial; 0: all. Fewer: groups run trials side by side",
@@ -14,8 +15,8 @@ void RunExperimentConfig::declare(ConfigSchema& schema) {
              "Redo trials whose settings changed since they were planned in --out", {},
              Effect::kNone);
   schema.add("trials", trials,
-             "Only these trials: ID,ID,… or @FILE with an id a line. Other runs may work beside", {},
-             Effect::kNone);
+             "Only these trials: ID,ID,… or @FILE with an id a line. Other runs may work beside",
+             {}, Effect::kNone);
   schema.add("inputs_wait_s", inputs_wait_s,
              "Seconds to wait for what --trials read, on file systems that show it late",
              Range{.low = 0}, Effect::kNone);

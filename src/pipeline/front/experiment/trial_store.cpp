@@ -104,7 +104,9 @@ std::vector<std::string> TrialStore::recover() const {
   for (const auto& [id, ignored] : states()) {
     ids.push_back(id);
   }
-  return recover(ids, [](const std::string&) { return RunnerFate::kDied; });
+  const auto lines = recover(ids, [](const std::string&) { return RunnerFate::kDied; });
+  forget_stop();
+  return lines;
 }
 
 std::vector<std::string> TrialStore::recover(
@@ -122,9 +124,10 @@ std::vector<std::string> TrialStore::recover(
       lines.push_back(id + ": " + recover_one(id, now, announced));
     }
   }
-  fs::remove(stop_file());
   return lines;
 }
+
+void TrialStore::forget_stop() const { fs::remove(stop_file()); }
 
 std::string TrialStore::recover_one(const std::string& id, RunnerFate fate, bool announced) const {
   if (announced || fate == RunnerFate::kLost) {

@@ -24,13 +24,13 @@ std::string option_lines(const JobArray& array, const ScriptPlace& place) {
       "--nodes=" + std::to_string(r.nodes),
       "--ntasks=" + std::to_string(r.ranks),
       "--cpus-per-task=" + std::to_string(r.cpus_per_rank),
-      "--time=" + r.time,
-      "--signal=B:USR1@" + std::to_string(r.signal_s)};
+      "--time=" + r.time};
   const auto given = [&](const char* option, const std::string& value) {
     if (!value.empty()) {
       options.push_back(std::string(option) + value);
     }
   };
+  given("--signal=B:USR1@", r.signal_s > 0 ? std::to_string(r.signal_s) : "");
   given("--partition=", r.partition);
   given("--account=", r.account);
   given("--qos=", r.qos);

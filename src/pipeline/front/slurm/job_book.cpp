@@ -41,10 +41,8 @@ std::size_t JobBook::begin_submission() {
 
 void JobBook::add(const std::string& job, const std::string& name,
                   const std::vector<std::vector<std::string>>& elements) {
-  book_["jobs"].push_back({{"id", job},
-                           {"name", name},
-                           {"submission", submissions()},
-                           {"elements", elements}});
+  book_["jobs"].push_back(
+      {{"id", job}, {"name", name}, {"submission", submissions()}, {"elements", elements}});
   write_json(file_, book_);
 }
 

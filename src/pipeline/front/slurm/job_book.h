@@ -23,8 +23,7 @@ class JobBook {
   std::size_t begin_submission();
 
   /// Trial -> its job, of the elements that are in the queue ("job_element").
-  [[nodiscard]] std::map<std::string, std::string> queued(
-      const std::set<std::string>& queue) const;
+  [[nodiscard]] std::map<std::string, std::string> queued(const std::set<std::string>& queue) const;
 
  private:
   std::filesystem::path file_;

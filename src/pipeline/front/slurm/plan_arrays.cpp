@@ -65,8 +65,8 @@ class Planner {
 
   [[nodiscard]] bool wanted(const Trial& trial) const {
     const auto state = request_.states.find(trial.id);
-    const bool ended = state != request_.states.end() && (state->second == TrialState::kDone ||
-                                                          state->second == TrialState::kFailed);
+    const bool ended = state != request_.states.end() &&
+                       (state->second == TrialState::kDone || state->second == TrialState::kFailed);
     return !ended && !request_.queued.contains(trial.id);
   }
 
@@ -142,7 +142,7 @@ class Planner {
 
   void add_dependencies(JobArray& array) const {
     std::set<std::size_t> after;
-    std::set<std::string> jobs;
+    std::set<std::string> jobs;  // "7_0"
     bool same_number = true;
     for (std::size_t element = 0; element < array.elements.size(); ++element) {
       for (const std::string& id : array.elements[element]) {
@@ -157,9 +157,25 @@ class Planner {
       }
     }
     array.after.assign(after.begin(), after.end());
-    array.after_jobs.assign(jobs.begin(), jobs.end());
+    array.after_jobs = shortened(jobs);
     array.corresponding = same_number && jobs.empty() && after.size() == 1 &&
                           arrays_[*after.begin()].elements.size() == array.elements.size();
+  }
+
+  /// Many elements of one job are said with the job's number: sbatch's line has an end.
+  static std::vector<std::string> shortened(const std::set<std::string>& elements) {
+    constexpr std::size_t kMany = 20;
+    std::map<std::string, std::vector<std::string>> by_job;
+    for (const std::string& element : elements) {
+      by_job[element.substr(0, element.find('_'))].push_back(element);
+    }
+    std::vector<std::string> jobs;
+    for (const auto& [job, own] : by_job) {
+      const std::vector<std::string> whole{job};
+      const std::vector<std::string>& said = own.size() > kMany ? whole : own;
+      jobs.insert(jobs.end(), said.begin(), said.end());
+    }
+    return jobs;
   }
 
   static std::string name_of(const Group& group) {
@@ -171,7 +187,7 @@ class Planner {
 
   const SubmissionRequest& request_;
   const Site& site_;
-  std::map<std::string, int> level_;  ///< of trials in the plan
+  std::map<std::string, int> level_;                     ///< of trials in the plan
   std::map<std::string, std::set<std::string>> before_;  ///< what is open on the way to a trial
   std::vector<Group> groups_;
   std::map<std::string, std::pair<std::size_t, std::size_t>> rank_;  ///< group, place in it

@@ -24,8 +24,8 @@ constexpr int kNotStarted = 127;
 
 std::string shell_quoted(const std::string& word) {
   const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string("_-./=:,@%+").find(static_cast<char>(c)) !=
-                                       std::string::npos;
+    return std::isalnum(c) != 0 ||
+           std::string("_-./=:,@%+").find(static_cast<char>(c)) != std::string::npos;
   });
   if (plain) {
     return word;

@@ -18,9 +18,9 @@ void read_keys(const Json& map, const std::string& path, const YamlDocument& doc
       continue;
     }
     const std::string place = document.place(path + key);
-    const std::string problem =
-        value.is_object() ? place + ": '" + path + key + "' holds no keys"
-                          : detail::apply({key, value, place}, "a site file", schema);
+    const std::string problem = value.is_object()
+                                    ? place + ": '" + path + key + "' holds no keys"
+                                    : detail::apply({key, value, place}, "a site file", schema);
     if (!problem.empty()) {
       problems.add(problem);
     }

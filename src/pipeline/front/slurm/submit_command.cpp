@@ -23,7 +23,8 @@ fs::path own_folder() { return fs::read_symlink("/proc/self/exe").parent_path();
 
 /// A file of hepar's own slurm/ folder: beside the build that this program is in, or installed.
 fs::path shipped(const std::string& name) {
-  for (fs::path folder = own_folder(); folder != folder.root_path(); folder = folder.parent_path()) {
+  for (fs::path folder = own_folder(); folder != folder.root_path();
+       folder = folder.parent_path()) {
     for (const char* place : {"slurm", "share/hepar/slurm"}) {
       if (fs::exists(folder / place / name)) {
         return folder / place / name;
@@ -45,8 +46,8 @@ Experiment read_experiment(const SubmitConfig& config) {
                              "file");
     return TrialStore(config.experiment).experiment();
   }
-  std::vector<std::string> words{(own_folder() / "hepar-engine").string(), "run",
-                                 config.experiment, "--dry-run", "--json"};
+  std::vector<std::string> words{(own_folder() / "hepar-engine").string(), "run", config.experiment,
+                                 "--dry-run", "--json"};
   for (const std::string& override_text : config.overrides) {
     words.insert(words.end(), {"--set", override_text});
   }
@@ -108,8 +109,8 @@ class Submission {
  private:
   static fs::path folder(const SubmitConfig& config, const Experiment& experiment) {
     const fs::path chosen = fs::is_directory(config.experiment) ? fs::path(config.experiment)
-                            : config.out.empty() ? fs::path("runs") / experiment.name
-                                                 : fs::path(config.out);
+                            : config.out.empty()                ? fs::path("runs") / experiment.name
+                                                                : fs::path(config.out);
     return fs::absolute(chosen).lexically_normal();
   }
 
