@@ -52,14 +52,14 @@ stages:
   set: {command: prepare, data: "${cohort}", plan: "${plan}", split: train, label: manual}
   short: {command: train, data: {path: "${set}"}, train: {steps: 10}}
   long: {command: train, data: {path: "${set}"}, train: {steps: 20}}
-  references: {command: masks, data: "${cohort}", sequence: GED4, split: [val, test_id, test_ood]}
-  predictions: {command: predict, model: "${${row}}", in: "${cohort}", split: [val, test_id, test_ood]}
+  references: {command: masks, data: "${cohort}", sequence: GED4, split: val}
+  predictions: {command: predict, model: "${${row}}", in: "${cohort}", split: val, mirror: false, step: 1}
   scores: {command: evaluate, pred: "${predictions}", ref: "${references}"}
 table:
   scores: scores
   cohort: cohort
   rows: row
-  groups: {all: {split: [val, test_id, test_ood]}}
+  groups: {all: {split: val}}
 YAML
 cat > site.yaml <<'YAML'
 time: "00:10:00"
@@ -135,7 +135,8 @@ out=$work/limit
 cat > limit.yaml <<'YAML'
 time: "00:05:00"
 signal_s: 30
-commands: {train: {ranks: 2, time: "00:01:00", signal_s: 55}}
+# Slurm looks every 30 s: the signal comes 10 to 40 s after the start.
+commands: {train: {ranks: 2, time: "00:01:00", signal_s: 20}}
 YAML
 submit long.yaml --out limit --site limit.yaml
 queue_empty 900

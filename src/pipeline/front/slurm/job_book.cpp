@@ -13,10 +13,10 @@ namespace {
 
 std::string checked_output(const std::vector<std::string>& command) {
   const ProcessResult result = run_process(command);
+  const std::string line = shell_line(command);
   require(result.exit_code == 0,
-          "'" + shell_line(command) +
-              (result.exit_code == 127 ? "' cannot be started: is this a machine of the cluster?"
-                                       : "' ended with " + std::to_string(result.exit_code)));
+          line + (result.exit_code == 127 ? ": cannot be started: is this a machine of the cluster?"
+                                          : ": ended with " + std::to_string(result.exit_code)));
   return result.output;
 }
 
@@ -89,8 +89,9 @@ std::size_t largest_array() {
 std::string submit_script(const std::vector<std::string>& command) {
   // --parsable: "JOB" or "JOB;CLUSTER".
   const std::string job = split(split(checked_output(command), '\n').front(), ';').front();
+  const std::string line = shell_line(command);
   require(!job.empty() && job.find_first_not_of("0123456789") == std::string::npos,
-          "'" + shell_line(command) + "' answered '" + job + "', wanted a job's number");
+          line + ": answered '" + job + "', wanted a job's number");
   return job;
 }
 
