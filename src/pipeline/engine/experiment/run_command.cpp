@@ -138,7 +138,11 @@ class ExperimentRun {
           "ranks_per_trial: " + std::to_string(world_.size()) +
               " ranks do not divide into groups of " + std::to_string(ranks_per_trial_));
       if (world_.is_root()) {
-        ids_.empty() ? open_all() : open_part();
+        if (ids_.empty()) {
+          open_all();
+        } else {
+          open_part();
+        }
         log::info("experiment " + experiment_.name + ": " + std::to_string(own_.trials.size()) +
                   " trials in " + store_.folder().string() + ", " +
                   std::to_string(world_.size() / ranks_per_trial_) + " group(s) of " +

@@ -14,6 +14,8 @@
 namespace hepar::detail {
 namespace {
 
+constexpr double kLeaseBeatS = 5;
+
 std::vector<std::string> missing_inputs(const Experiment& experiment, const Experiment& part,
                                         const TrialStore& store) {
   const TrialStates states = store.states();
@@ -37,6 +39,19 @@ std::vector<std::string> missing_inputs(const Experiment& experiment, const Expe
     }
   }
   return missing;
+}
+
+/// Under the trial's lease, for another run may look after it, or have taken it, in the same
+/// moment.
+void recover_one(const std::string& id, RunnerFate fate, const TrialStore& store,
+                 std::vector<std::string>& lines) {
+  try {
+    const Lease lease(store.trial_folder(id), kLeaseBeatS);
+    for (const std::string& line : store.recover({id}, [&](const std::string&) { return fate; })) {
+      lines.push_back(line);
+    }
+  } catch (const CommError&) {  // somebody lives in it
+  }
 }
 
 }  // namespace
@@ -93,14 +108,15 @@ std::vector<std::string> recover_dead(const Experiment& part, const TrialStore& 
       folders.push_back(store.trial_folder(id));
     }
   }
-  std::map<std::string, RunnerFate> fates;
-  const std::vector<HolderFate> holders = holder_fates(folders);
+  const std::vector<HolderFate> fates = holder_fates(folders);
+  std::vector<std::string> lines;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    fates[ids[i]] = holders[i] == HolderFate::kAlive  ? RunnerFate::kAlive
-                    : holders[i] == HolderFate::kLost ? RunnerFate::kLost
-                                                      : RunnerFate::kDied;
+    if (fates[i] != HolderFate::kAlive) {
+      const auto fate = fates[i] == HolderFate::kLost ? RunnerFate::kLost : RunnerFate::kDied;
+      recover_one(ids[i], fate, store, lines);
+    }
   }
-  return store.recover(ids, [&](const std::string& id) { return fates.at(id); });
+  return lines;
 }
 
 }  // namespace hepar::detail
