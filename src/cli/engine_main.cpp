@@ -83,7 +83,7 @@ ExitCode train(const Arguments& arguments, Communicator& world) {
 
 ExitCode run_trials(const Arguments& arguments, Communicator& world) {
   RunExperimentConfig config;
-  const Arguments words = take_overrides(arguments, config);
+  const Arguments words = take_overrides(arguments, config.overrides);
   return with_config(
       {"hepar", "run", "do what is not done of an experiment: hepar run EXPERIMENT.yaml"}, words,
       world, run_experiment, config);

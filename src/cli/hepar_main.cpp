@@ -13,9 +13,11 @@
 #include "hepar/pipeline/plan_command.h"
 #include "hepar/pipeline/postprocess.h"
 #include "hepar/pipeline/report.h"
+#include "hepar/pipeline/run_command.h"
 #include "hepar/pipeline/score_command.h"
 #include "hepar/pipeline/status_command.h"
 #include "hepar/pipeline/submission.h"
+#include "hepar/pipeline/submit_command.h"
 #include "programs.h"
 
 namespace hepar {
@@ -32,6 +34,17 @@ void front_command(const CommandName& name, const Arguments& arguments,
   const CommandAction action = parse_command(name, arguments, schema);
   if (action != CommandAction::kHelp) {
     run(config, action == CommandAction::kDryRun);
+  }
+}
+
+void submit(const CommandName& name, const Arguments& arguments) {
+  SubmitConfig config;
+  const Arguments words = take_overrides(arguments, config.overrides);
+  ConfigSchema schema;
+  config.declare(schema);
+  const CommandAction action = parse_command(name, words, schema);
+  if (action != CommandAction::kHelp) {
+    run_submit_command(config, action == CommandAction::kDryRun);
   }
 }
 
@@ -61,6 +74,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"score", "", "AUC, accuracy, calibration and intervals of staging scores; compares heads"},
     {"submission", "", "the staging file of a CARE challenge: write it or check it"},
     {"run", "hepar-engine", "do what is not done of an experiment"},
+    {"submit", "", "the same through Slurm: job arrays for what is missing"},
     {"status", "", "what of an experiment is done, runs, waits or failed"},
     {"report", "", "tables, curves, costs and commands of an experiment"},
 });
@@ -112,6 +126,8 @@ void run(Arguments arguments) {
   }
   if (name.command == "status") {
     front_command<StatusConfig>(name, arguments, run_status_command);
+  } else if (name.command == "submit") {
+    submit(name, arguments);
   } else if (name.command == "report") {
     front_command<ReportConfig>(name, arguments, run_report_command);
   } else if (name.command == "plan") {

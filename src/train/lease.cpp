@@ -53,6 +53,7 @@ struct Holder {
   double heartbeat_s = 0;
   std::int64_t beat = 0;
   bool released = false;
+  std::int64_t restart = 0;  ///< how often Slurm had requeued the job
 };
 
 Json to_json(const Holder& h) {
@@ -63,7 +64,8 @@ Json to_json(const Holder& h) {
           {"started", h.started},
           {"heartbeat_s", h.heartbeat_s},
           {"beat", h.beat},
-          {"released", h.released}};
+          {"released", h.released},
+          {"restart", h.restart}};
 }
 
 fs::path lease_path(const fs::path& folder, std::int64_t generation) {
@@ -98,15 +100,35 @@ std::optional<Holder> read_holder(const fs::path& path) {
     h.heartbeat_s = json_get<double>(json, "heartbeat_s", where);
     h.beat = json_get<std::int64_t>(json, "beat", where);
     h.released = json_get<bool>(json, "released", where);
+    h.restart = json.value("restart", std::int64_t{0});
     return h;
   } catch (const DataError&) {
     return std::nullopt;
   }
 }
 
-bool known_dead(const Holder& h) {
-  return h.host == host_name() && (::kill(h.pid, 0) != 0 || start_time(h.pid) != h.started);
+bool process_lives(const Holder& h) {
+  return ::kill(h.pid, 0) == 0 && start_time(h.pid) == h.started;
 }
+
+bool known_dead(const Holder& h) { return h.host == host_name() && !process_lives(h); }
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string own_job() { return variable("SLURM_JOB_ID"); }
+std::int64_t own_restart() { return std::atoll(variable("SLURM_RESTART_COUNT").c_str()); }
+
+/// Slurm gave this job a new allocation: it has given up the one that the holder was started in,
+/// though a node that was cut off may still run it.
+bool superseded(const Holder& h) {
+  return !h.job.empty() && h.job == own_job() && h.restart < own_restart();
+}
+
+/// May be replaced without waiting.
+bool known_free(const Holder& h) { return h.released || known_dead(h) || superseded(h); }
 
 std::string text_of(const Holder& h) {
   return "process " + std::to_string(h.pid) + " on " + h.host +
@@ -119,7 +141,7 @@ void wait_until_free(const fs::path& folder, std::int64_t newest, double heartbe
     return;
   }
   const std::optional<Holder> first = read_holder(lease_path(folder, newest));
-  if (first && (first->released || known_dead(*first))) {
+  if (first && known_free(*first)) {
     return;
   }
   log::info(folder.parent_path().string() + ": held by " +
@@ -129,8 +151,7 @@ void wait_until_free(const fs::path& folder, std::int64_t newest, double heartbe
   std::this_thread::sleep_for(std::chrono::duration<double>(kMissedBeats * beat_s));
   const std::optional<Holder> then = read_holder(lease_path(folder, newest));
   // One that could not be read before was just being written: its holder has only begun.
-  const bool beating =
-      then && !then->released && !known_dead(*then) && (!first || then->beat != first->beat);
+  const bool beating = then && !known_free(*then) && (!first || then->beat != first->beat);
   require<CommError>(!beating, folder.parent_path().string() + ": another run is writing here: " +
                                    (then ? text_of(*then) : "") +
                                    "; stop it or choose another --out");
@@ -155,6 +176,7 @@ struct Lease::Impl {
   Holder holder;
   std::mutex mutex;
   std::condition_variable_any wake;
+  std::function<void()> on_loss;
   std::jthread beating;
 
   [[nodiscard]] bool current() const { return newest_generation(folder) == holder.generation; }
@@ -166,6 +188,9 @@ struct Lease::Impl {
     const auto pause = std::chrono::duration<double>(holder.heartbeat_s);
     while (!wake.wait_for(lock, stop, pause, [&] { return stop.stop_requested(); })) {
       if (!current()) {
+        if (on_loss) {
+          on_loss();
+        }
         return;
       }
       ++holder.beat;
@@ -179,19 +204,20 @@ struct Lease::Impl {
   }
 };
 
-Lease::Lease(const std::filesystem::path& folder, double heartbeat_s)
+Lease::Lease(const std::filesystem::path& folder, double heartbeat_s, std::function<void()> on_loss)
     : impl_(std::make_unique<Impl>()) {
   impl_->folder = folder / "lease";
+  impl_->on_loss = std::move(on_loss);
   make_writable_directory(impl_->folder);
-  const char* job = std::getenv("SLURM_JOB_ID");
   impl_->holder = {.generation = 0,
                    .host = host_name(),
-                   .job = job == nullptr ? "" : job,
+                   .job = own_job(),
                    .started = start_time(::getpid()),
                    .pid = ::getpid(),
                    .heartbeat_s = heartbeat_s,
                    .beat = 0,
-                   .released = false};
+                   .released = false,
+                   .restart = own_restart()};
   const std::int64_t newest = newest_generation(impl_->folder);
   wait_until_free(impl_->folder, newest, heartbeat_s);
   impl_->holder.generation = newest + 1;
@@ -225,6 +251,61 @@ void Lease::check() const {
   require<CommError>(newest == impl_->holder.generation, run + "was replaced by generation " +
                                                              std::to_string(newest) +
                                                              "; it must not write any more");
+}
+
+namespace {
+
+/// nullopt: its beat will tell.
+std::optional<HolderFate> fate_of(const std::optional<Holder>& holder, std::int64_t generation) {
+  if (generation == 0) {
+    return HolderFate::kGaveBack;
+  }
+  if (!holder) {
+    return std::nullopt;
+  }
+  if (!known_free(*holder)) {
+    return holder->host == host_name() ? std::optional(HolderFate::kAlive) : std::nullopt;
+  }
+  if (superseded(*holder) || holder->job != own_job()) {
+    return HolderFate::kLost;
+  }
+  return holder->released ? HolderFate::kGaveBack : HolderFate::kDied;
+}
+
+}  // namespace
+
+std::vector<HolderFate> holder_fates(const std::vector<std::filesystem::path>& folders) {
+  std::vector<HolderFate> fates(folders.size(), HolderFate::kAlive);
+  std::vector<std::pair<std::size_t, std::optional<Holder>>> silent;
+  double beat_s = 0;
+  const auto look = [&](std::size_t i, std::optional<Holder>& holder) {
+    const fs::path folder = folders[i] / "lease";
+    const std::int64_t newest = newest_generation(folder);
+    holder = newest == 0 ? std::nullopt : read_holder(lease_path(folder, newest));
+    return fate_of(holder, newest);
+  };
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    std::optional<Holder> holder;
+    if (const auto fate = look(i, holder)) {
+      fates[i] = *fate;
+    } else {
+      beat_s = std::max(beat_s, holder ? holder->heartbeat_s : 1);
+      silent.emplace_back(i, holder);
+    }
+  }
+  std::this_thread::sleep_for(std::chrono::duration<double>(kMissedBeats * beat_s));
+  for (const auto& [i, before] : silent) {
+    std::optional<Holder> holder;
+    const auto fate = look(i, holder);
+    const bool beats = holder && (!before || holder->generation != before->generation ||
+                                  holder->beat != before->beat);
+    const bool own = holder && holder->job == own_job();
+    fates[i] = fate    ? *fate
+               : beats ? HolderFate::kAlive
+               : own   ? HolderFate::kDied
+                       : HolderFate::kLost;
+  }
+  return fates;
 }
 
 }  // namespace hepar

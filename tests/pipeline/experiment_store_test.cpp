@@ -78,6 +78,30 @@ TEST_F(Store, AfterAnAnnouncedStopNobodyIsSuspect) {
   EXPECT_FALSE(store_.stop_requested());
 }
 
+TEST_F(Store, WhoeverLivesIsLeftAloneAndALostAllocationIsNobodysFault) {
+  start(trial("set"));
+  start(trial("more"));
+  const std::string living = trial("set").id;
+
+  const auto lines = store_.recover({trial("set").id, trial("more").id}, [&](const std::string& id) {
+    return id == living ? RunnerFate::kAlive : RunnerFate::kLost;
+  });
+
+  EXPECT_EQ(lines.size(), 1U);
+  EXPECT_EQ(state(trial("set")), TrialState::kRunning);
+  EXPECT_EQ(state(trial("more")), TrialState::kPlanned);
+  EXPECT_EQ(store_.deaths(trial("more").id), 0);
+}
+
+TEST_F(Store, APartsRequestToStopIsItsOwn) {
+  const TrialStore part(store_.folder(), trial("set").id);
+
+  part.request_stop(true);
+
+  EXPECT_TRUE(part.stop_requested());
+  EXPECT_FALSE(store_.stop_requested());
+}
+
 TEST_F(Store, FailedTrialsAreRetriedOnRequestOnly) {
   fail(trial("set"));
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <optional>
@@ -108,6 +109,73 @@ TEST_F(LeaseOf, TheJobIsNamed) {
   ::unsetenv("SLURM_JOB_ID");
 
   EXPECT_NE(refusal().find("job 4711"), std::string::npos);
+}
+
+/// The environment of a Slurm job, as long as it lives.
+class SlurmJob {
+ public:
+  SlurmJob(const char* id, const char* restart) {
+    ::setenv("SLURM_JOB_ID", id, 1);
+    ::setenv("SLURM_RESTART_COUNT", restart, 1);
+  }
+  ~SlurmJob() {
+    ::unsetenv("SLURM_JOB_ID");
+    ::unsetenv("SLURM_RESTART_COUNT");
+  }
+  SlurmJob(const SlurmJob&) = delete;
+  SlurmJob& operator=(const SlurmJob&) = delete;
+  SlurmJob(SlurmJob&&) = delete;
+  SlurmJob& operator=(SlurmJob&&) = delete;
+};
+
+TEST_F(LeaseOf, ALaterStartOfItsSlurmJobReplacesALivingRunAtOnce) {
+  std::unique_ptr<Process> process;
+  {
+    const SlurmJob first("7", "0");
+    process = holder();
+  }
+  const SlurmJob later("7", "1");
+  const auto start = std::chrono::steady_clock::now();
+
+  const Lease lease(run, 10);
+
+  EXPECT_EQ(lease.generation(), 2);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  process->poke();
+  EXPECT_EQ(process->join(), 4);
+}
+
+TEST_F(LeaseOf, TheLossIsTold) {
+  std::atomic<bool> lost = false;
+  std::unique_ptr<Lease> first;
+  {
+    const SlurmJob job("7", "0");
+    first = std::make_unique<Lease>(run, kBeat, [&] { lost = true; });
+  }
+  const SlurmJob later("7", "1");
+  const Lease second(run, kBeat);
+
+  for (int i = 0; i < 100 && !lost; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_TRUE(lost);
+}
+
+TEST_F(LeaseOf, WhoDiedWithItsAllocationIsToldFromWhoDiedInIt) {
+  const auto fate = [this] { return holder_fates({run}).front(); };
+  EXPECT_EQ(fate(), HolderFate::kGaveBack);
+  const SlurmJob job("7", "0");
+  const auto process = holder();
+  EXPECT_EQ(fate(), HolderFate::kAlive);
+
+  process->send(SIGKILL);
+  process->join();
+
+  EXPECT_EQ(fate(), HolderFate::kDied);
+  const SlurmJob requeued("7", "1");
+  EXPECT_EQ(fate(), HolderFate::kLost);
+  const SlurmJob another("8", "0");
+  EXPECT_EQ(fate(), HolderFate::kLost);
 }
 
 TEST_F(LeaseOf, OneOfTwoThatComeAtOnceGetsIt) {

@@ -3,6 +3,7 @@
 #include <hepar/pipeline/experiment.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -18,6 +19,13 @@ inline constexpr TrialState kTrialStates[] = {TrialState::kPlanned, TrialState::
 std::string to_string(TrialState state);  ///< "planned", the folder's name
 
 using TrialStates = std::map<std::string, TrialState>;  ///< by trial id
+
+/// What has become of those who ran a trial that is in state/running.
+enum class RunnerFate {
+  kAlive,  ///< it is theirs
+  kDied,   ///< the trial is suspect
+  kLost,   ///< their node or allocation was lost: not the trial's fault
+};
 
 /// What a trial cost.
 struct TrialCost {
@@ -50,11 +58,16 @@ struct TrialOutcome {
 ///   EXP/trials/<id>/                                       config.yaml, command.txt, log.txt,
 ///                                                          outcome.json, the output
 ///
+///   EXP/trials/<id>/lease/                                 who runs it
+///
 /// Trial folders never move. All members may be called by several processes at once, except
-/// recover(), for which the caller holds the experiment alone.
+/// recover(), for which the caller holds the experiment, or the trials it names, alone.
 class TrialStore {
  public:
-  explicit TrialStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  /// `part`: the trial after which a run of some trials only is named; its requests to stop are its
+  /// own. Empty: a run of all.
+  explicit TrialStore(std::filesystem::path folder, std::string part = "")
+      : folder_(std::move(folder)), part_(std::move(part)) {}
 
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
   [[nodiscard]] std::filesystem::path trial_folder(const std::string& id) const;
@@ -73,6 +86,12 @@ class TrialStore {
   /// Trials found `running` although nobody runs: suspect, and failed at a second death. After an
   /// announced stop they are planned again. Returns one line for each; forgets requests to stop.
   std::vector<std::string> recover() const;
+  /// The same for some trials, of which `fate(id)` says whether somebody runs them; a request to
+  /// stop stays.
+  std::vector<std::string> recover(
+      const std::vector<std::string>& ids,
+      const std::function<RunnerFate(const std::string& id)>& fate) const;
+  void forget_stop() const;
   /// Asks all groups to stop. `announced`: processes may be killed before they have stopped, and
   /// what they ran is not to blame.
   void request_stop(bool announced) const;
@@ -95,8 +114,12 @@ class TrialStore {
 
  private:
   [[nodiscard]] std::filesystem::path state_file(const std::string& id, TrialState state) const;
+  [[nodiscard]] std::filesystem::path stop_file() const;
+  [[nodiscard]] std::string recover_one(const std::string& id, RunnerFate fate,
+                                        bool announced) const;
 
   std::filesystem::path folder_;
+  std::string part_;
 };
 
 }  // namespace hepar

@@ -7,6 +7,7 @@
 
 #include "experiment/progress_of.h"
 #include "experiment/runner.h"
+#include "experiment/selection.h"
 #include "experiment/usage.h"
 #include "hepar/comm/together.h"
 #include "hepar/core/files.h"
@@ -22,13 +23,28 @@ namespace {
 
 constexpr double kHeartbeatS = 5;
 
+/// The experiment is the folder of one that was planned: its file is not asked again.
+bool planned_already(const RunExperimentConfig& config) {
+  return fs::is_directory(config.experiment);
+}
+
 Experiment read_experiment(const RunExperimentConfig& config) {
   require<ConfigError>(!config.experiment.empty(),
                        "run: which experiment? hepar run EXPERIMENT.yaml");
-  return expand_experiment(config.experiment, config.overrides, stage_kinds());
+  if (!planned_already(config)) {
+    return expand_experiment(config.experiment, config.overrides, stage_kinds());
+  }
+  require<ConfigError>(config.overrides.empty() && config.out.empty(),
+                       "run: " + config.experiment +
+                           " is the folder of a planned experiment: --set and --out go with its "
+                           "file");
+  return TrialStore(config.experiment).experiment();
 }
 
 fs::path folder_of(const RunExperimentConfig& config, const Experiment& experiment) {
+  if (planned_already(config)) {
+    return config.experiment;
+  }
   return config.out.empty() ? fs::path("runs") / experiment.name : fs::path(config.out);
 }
 
@@ -98,41 +114,67 @@ class ExperimentRun {
       : config_(config),
         experiment_(std::move(experiment)),
         world_(world),
-        store_(folder_of(config, experiment_)),
+        ids_(config.trials.empty() ? std::vector<std::string>()
+                                   : detail::selected_trials(config.trials, experiment_)),
+        own_(ids_.empty() ? experiment_ : detail::part_of(experiment_, ids_)),
+        store_(folder_of(config, experiment_), ids_.empty() ? "" : ids_.front()),
         ranks_per_trial_(config.ranks_per_trial == 0 ? world.size()
                                                      : static_cast<int>(config.ranks_per_trial)) {}
 
   ExitCode run() {
     const StopSignal signals;
     open();
-    const Schedule schedule(experiment_, measured_costs(experiment_, store_));
+    const Schedule schedule(own_, measured_costs(own_, store_));
     run_groups(schedule);
     return finish(schedule);
   }
 
  private:
-  /// Rank 0 alone looks at what is there, under the experiment's lease: one run at a time.
+  /// Rank 0 alone looks at what is there.
   void open() {
     together(world_, [&] {
       require<ConfigError>(
           ranks_per_trial_ <= world_.size() && world_.size() % ranks_per_trial_ == 0,
           "ranks_per_trial: " + std::to_string(world_.size()) +
               " ranks do not divide into groups of " + std::to_string(ranks_per_trial_));
-      if (!world_.is_root()) {
-        return;
+      if (world_.is_root()) {
+        if (ids_.empty()) {
+          open_all();
+        } else {
+          open_part();
+        }
+        log::info("experiment " + experiment_.name + ": " + std::to_string(own_.trials.size()) +
+                  " trials in " + store_.folder().string() + ", " +
+                  std::to_string(world_.size() / ranks_per_trial_) + " group(s) of " +
+                  std::to_string(ranks_per_trial_) + " rank(s)");
       }
-      make_writable_directory(store_.folder());
-      lease_ = std::make_unique<Lease>(store_.folder(), kHeartbeatS);
-      store_.open(experiment_, config_.accept_changes);
-      for (const std::string& line : store_.recover()) {
-        log::warn("trial " + line);
-      }
-      store_.plan(experiment_, config_.retry_failed);
-      log::info("experiment " + experiment_.name + ": " +
-                std::to_string(experiment_.trials.size()) + " trials in " +
-                store_.folder().string() + ", " + std::to_string(world_.size() / ranks_per_trial_) +
-                " group(s) of " + std::to_string(ranks_per_trial_) + " rank(s)");
     });
+  }
+
+  /// Under the experiment's lease: one such run at a time.
+  void open_all() {
+    make_writable_directory(store_.folder());
+    lease_ = std::make_unique<Lease>(store_.folder(), kHeartbeatS);
+    store_.open(experiment_, config_.accept_changes);
+    recover();
+    store_.plan(experiment_, config_.retry_failed);
+  }
+
+  /// Each trial's own lease keeps such runs apart.
+  void open_part() {
+    if (!planned_already(config_)) {
+      store_.open(experiment_, config_.accept_changes);
+    }
+    detail::check_inputs_done(experiment_, own_, store_, config_.inputs_wait_s);
+    recover();
+    store_.plan(own_, config_.retry_failed);
+  }
+
+  void recover() {
+    for (const std::string& line : detail::recover_dead(own_, store_)) {
+      log::warn("trial " + line);
+    }
+    store_.forget_stop();
   }
 
   void run_groups(const Schedule& schedule) {
@@ -142,7 +184,7 @@ class ExperimentRun {
     const std::jthread watch = group.is_root() ? watch_for_stop(store_) : std::jthread();
     // Each group's root speaks for it.
     log::set_rank(group.rank(), group.size());
-    detail::GroupRunner(experiment_, store_, schedule,
+    detail::GroupRunner({experiment_, own_, schedule}, store_,
                         {.group = number, .groups = world_.size() / ranks_per_trial_})
         .run(group);
     log::set_rank(world_.rank(), world_.size());
@@ -157,7 +199,8 @@ class ExperimentRun {
       if (world_.is_root()) {
         code[0] = static_cast<std::int64_t>(conclude(schedule, stopped[0] != 0));
         // mpirun's own exit code is not always its ranks': launchers read this one.
-        write_json(store_.folder() / "outcome.json", {{"exit_code", code[0]}});
+        const fs::path folder = ids_.empty() ? store_.folder() : store_.trial_folder(ids_.front());
+        write_json(folder / (ids_.empty() ? "outcome.json" : "run.json"), {{"exit_code", code[0]}});
       }
     });
     world_.all_reduce(code, ReduceOp::kMax);
@@ -168,16 +211,20 @@ class ExperimentRun {
     const TrialStates states = store_.states();
     const auto blocked = schedule.blocked(states);
     std::map<TrialState, std::size_t> count;
-    for (const Trial& trial : experiment_.trials) {
+    for (const Trial& trial : own_.trials) {
       ++count[states.at(trial.id)];
     }
-    log::print(status_text(store_.folder()));
-    const bool all_done = count[TrialState::kDone] == experiment_.trials.size();
+    if (ids_.empty()) {
+      log::print(status_text(store_.folder()));
+    }
+    const bool all_done = count[TrialState::kDone] == own_.trials.size();
     if (!all_done && stopped) {
       log::info("stopped on request: the same command continues");
       return ExitCode::kResumable;
     }
-    log::print(write_report_files(store_.folder()));
+    if (ids_.empty()) {
+      log::print(write_report_files(store_.folder()));
+    }
     if (!all_done) {
       log::error(std::to_string(count[TrialState::kFailed]) + " trial(s) failed, " +
                  std::to_string(blocked.size()) +
@@ -189,6 +236,8 @@ class ExperimentRun {
   const RunExperimentConfig& config_;
   Experiment experiment_;
   Communicator& world_;
+  std::vector<std::string> ids_;  ///< of --trials; empty: all
+  Experiment own_;                ///< the trials to run
   TrialStore store_;
   int ranks_per_trial_;
   std::unique_ptr<Lease> lease_;
@@ -200,13 +249,19 @@ ExitCode run_experiment(const RunExperimentConfig& config, bool dry_run, Communi
   std::string text;
   together(world, [&] {
     if (world.is_root()) {
-      text = to_json(read_experiment(config)).dump();  // one rank looks at the inputs
+      const Experiment read = read_experiment(config);  // one rank looks at the inputs
+      if (!config.trials.empty()) {
+        (void)detail::selected_trials(config.trials, read);
+      }
+      text = to_json(read).dump();
     }
   });
   Experiment experiment =
       experiment_from_json(Json::parse(world.broadcast(text, 0)), config.experiment);
   if (dry_run) {
-    if (world.is_root()) {
+    if (world.is_root() && config.json) {
+      log::print(to_json(experiment).dump());
+    } else if (world.is_root()) {
       print_trials(experiment, folder_of(config, experiment));
     }
     return ExitCode::kDone;

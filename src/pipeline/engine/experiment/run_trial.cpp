@@ -192,7 +192,7 @@ std::string command_line(const Trial& trial, const TrialStore& store, int ranks)
 }
 
 TrialEnd run_trial(const Trial& trial, const Experiment& experiment, const TrialStore& store,
-                   Communicator& group) {
+                   Communicator& group, const Lease* lease) {
   const Usage usage;
   Attempt end;
   {
@@ -202,6 +202,7 @@ TrialEnd run_trial(const Trial& trial, const Experiment& experiment, const Trial
   TrialOutcome outcome{
       .started = usage.started(), .host = group.host(), .cost = usage.finish(group)};
   if (group.is_root()) {
+    lease->check();
     try {
       conclude(trial, store, outcome, end);
     } catch (const Error& e) {

@@ -2,6 +2,7 @@
 #include <hepar/comm/communicator.h>
 #include <hepar/pipeline/experiment.h>
 #include <hepar/pipeline/trial_store.h>
+#include <hepar/train/lease.h>
 
 #include <string>
 
@@ -19,9 +20,10 @@ struct TrialEnd {
 /// requested stop, back to planned. What it prints goes to its log. An error that all ranks agree
 /// on, or that strikes a group of one, fails the trial; an error of one rank among several is
 /// thrown on: the others may be waiting in a collective, and only the end of the job wakes them.
+/// `lease`: the trial's, on the group's root; without it nothing is concluded (CommError).
 /// Collective over the group.
 TrialEnd run_trial(const Trial& trial, const Experiment& experiment, const TrialStore& store,
-                   Communicator& group);
+                   Communicator& group, const Lease* lease);
 
 /// "hepar train --config …": what to type to do a trial again outside the experiment.
 std::string command_line(const Trial& trial, const TrialStore& store, int ranks);

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include "experiment/progress_of.h"
 #include "experiment/run_trial.h"
+#include "experiment/selection.h"
 #include "hepar/comm/together.h"
 #include "hepar/core/log.h"
 #include "hepar/train/stop_signal.h"
@@ -14,53 +16,93 @@ namespace hepar::detail {
 namespace {
 
 constexpr auto kPause = std::chrono::milliseconds(50);
+constexpr auto kLookEvery = std::chrono::seconds(20);
+constexpr double kHeartbeatS = 5;
+
+/// Not every command asks for leave before it writes: a group whose trial has a successor ends.
+void leave_to_successor() {
+  log::error("another run has taken over this trial; this one ends");
+  std::_Exit(static_cast<int>(ExitCode::kCommunication));
+}
 
 }  // namespace
 
-GroupRunner::GroupRunner(const Experiment& experiment, const TrialStore& store,
-                         const Schedule& schedule, Place place)
-    : experiment_(experiment), store_(store), schedule_(schedule), place_(place) {}
+GroupRunner::GroupRunner(Work work, const TrialStore& store, Place place)
+    : work_(work), store_(store), place_(place) {}
 
-bool GroupRunner::suspect_runs() const {
+bool GroupRunner::any_running(const std::function<bool(const std::string& id)>& which) const {
   const TrialStates states = store_.states();
-  return std::any_of(states.begin(), states.end(), [&](const auto& entry) {
-    return entry.second == TrialState::kRunning && store_.deaths(entry.first) > 0;
+  return std::any_of(work_.own.trials.begin(), work_.own.trials.end(), [&](const Trial& trial) {
+    const auto state = states.find(trial.id);
+    return state != states.end() && state->second == TrialState::kRunning && which(trial.id);
   });
 }
 
+bool GroupRunner::suspect_runs() const {
+  return any_running([&](const std::string& id) { return store_.deaths(id) > 0; });
+}
+
 bool GroupRunner::somebody_else_runs(const std::string& id) const {
-  const TrialStates states = store_.states();
-  return std::any_of(states.begin(), states.end(), [&](const auto& entry) {
-    return entry.second == TrialState::kRunning && entry.first != id;
-  });
+  return any_running([&](const std::string& other) { return other != id; });
+}
+
+bool GroupRunner::take(const std::string& id, TrialState from) {
+  try {
+    lease_ = std::make_unique<Lease>(store_.trial_folder(id), kHeartbeatS, leave_to_successor);
+  } catch (const CommError&) {
+    return false;
+  }
+  if (store_.move(id, from, TrialState::kRunning)) {
+    return true;
+  }
+  lease_.reset();
+  return false;
+}
+
+void GroupRunner::give_back(const std::string& id, TrialState to) {
+  (void)store_.move(id, TrialState::kRunning, to);
+  lease_.reset();
+}
+
+void GroupRunner::look_after_others() {
+  const auto now = std::chrono::steady_clock::now();
+  if (place_.group == 0 && now - looked_ > kLookEvery) {
+    for (const std::string& line : recover_dead(work_.own, store_)) {
+      log::warn("trial " + line);
+    }
+    looked_ = std::chrono::steady_clock::now();
+  }
 }
 
 /// A suspect must run alone, and two groups may take trials in the same instant: who takes one
 /// looks again afterwards and gives it back when the other was not yet to be seen before.
-GroupRunner::Decision GroupRunner::claim() const {
-  const NextStep next = schedule_.next(store_.states(), place_.group == 0);
+GroupRunner::Decision GroupRunner::claim() {
+  const NextStep next = work_.schedule.next(store_.states(), place_.group == 0);
   if (next.kind == NextStep::Kind::kFinish) {
     return {.action = "finish", .id = ""};
   }
   if (next.kind == NextStep::Kind::kRunAlone) {
     const std::string& id = next.candidates.front();
-    if (store_.move(id, TrialState::kSuspect, TrialState::kRunning)) {
+    if (take(id, TrialState::kSuspect)) {
       if (!somebody_else_runs(id)) {
         return {.action = "run", .id = id};
       }
-      (void)store_.move(id, TrialState::kRunning, TrialState::kSuspect);
+      give_back(id, TrialState::kSuspect);
     }
   }
   if (next.kind == NextStep::Kind::kRun && !suspect_runs()) {
     for (const std::string& id : next.candidates) {
-      if (store_.move(id, TrialState::kPlanned, TrialState::kRunning)) {
+      if (take(id, TrialState::kPlanned)) {
         if (!suspect_runs()) {
           return {.action = "run", .id = id};
         }
-        (void)store_.move(id, TrialState::kRunning, TrialState::kPlanned);
+        give_back(id, TrialState::kPlanned);
         break;
       }
     }
+  }
+  if (next.kind == NextStep::Kind::kWait) {
+    look_after_others();
   }
   return {.action = "wait", .id = ""};
 }
@@ -88,10 +130,11 @@ void GroupRunner::say(const std::string& text) const {
 }
 
 void GroupRunner::run_one(const std::string& id, Communicator& group) {
-  const Trial& trial = experiment_.trial(id);
+  const Trial& trial = work_.experiment.trial(id);
   const std::string name = label(trial) + ", " + id;
-  say("run  " + name + ", expected " + duration_text(schedule_.expected_s(id)));
-  const TrialEnd end = run_trial(trial, experiment_, store_, group);
+  say("run  " + name + ", expected " + duration_text(work_.schedule.expected_s(id)));
+  const TrialEnd end = run_trial(trial, work_.experiment, store_, group, lease_.get());
+  lease_.reset();
   if (end.kind == TrialEnd::Kind::kDone) {
     say("done " + name + " in " + duration_text(end.wall_s));
   } else if (end.kind == TrialEnd::Kind::kStopped) {

@@ -3,21 +3,31 @@
 #include <hepar/pipeline/experiment.h>
 #include <hepar/pipeline/schedule.h>
 #include <hepar/pipeline/trial_store.h>
+#include <hepar/train/lease.h>
 
+#include <chrono>
+#include <functional>
+#include <memory>
 #include <string>
 
 namespace hepar::detail {
 
 /// One group of ranks that takes trials until none is left that can run. Groups meet only in the
-/// state folders: whose rename succeeds, runs the trial.
+/// state folders: whose rename succeeds, runs the trial. Its lease is taken before the rename, so
+/// that a trial in state/running has an owner that lives or has died.
 class GroupRunner {
  public:
   struct Place {
     int group = 0;  ///< number of this group; group 0 takes suspects
     int groups = 1;
   };
-  GroupRunner(const Experiment& experiment, const TrialStore& store, const Schedule& schedule,
-              Place place);
+  /// `own`: the trials to run, all or some of the experiment's; `schedule` is theirs.
+  struct Work {
+    const Experiment& experiment;
+    const Experiment& own;
+    const Schedule& schedule;
+  };
+  GroupRunner(Work work, const TrialStore& store, Place place);
 
   /// Collective over the group. Returns when nothing is left or a stop was asked for.
   void run(Communicator& group);
@@ -29,16 +39,23 @@ class GroupRunner {
     std::string id;
   };
   [[nodiscard]] Decision decide(Communicator& group);
-  [[nodiscard]] Decision claim() const;
+  [[nodiscard]] Decision claim();
+  /// Lease and rename; false when the trial is somebody else's.
+  [[nodiscard]] bool take(const std::string& id, TrialState from);
+  void give_back(const std::string& id, TrialState to);
+  [[nodiscard]] bool any_running(const std::function<bool(const std::string& id)>& which) const;
   [[nodiscard]] bool somebody_else_runs(const std::string& id) const;
   [[nodiscard]] bool suspect_runs() const;
+  /// Those that others ran when this run began may have died since.
+  void look_after_others();
   void run_one(const std::string& id, Communicator& group);
   void say(const std::string& text) const;
 
-  const Experiment& experiment_;
+  Work work_;
   const TrialStore& store_;
-  const Schedule& schedule_;
   Place place_;
+  std::chrono::steady_clock::time_point looked_ = std::chrono::steady_clock::now();
+  std::unique_ptr<Lease> lease_;  ///< of the trial that runs; the root's
 };
 
 }  // namespace hepar::detail

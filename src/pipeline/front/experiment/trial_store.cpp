@@ -78,8 +78,12 @@ Experiment TrialStore::experiment() const {
 
 void TrialStore::plan(const Experiment& experiment, bool retry_failed) const {
   const TrialStates known = states();
+  const TrialStates again = states();  // one that moved while the folders were listed is not new
   for (const Trial& trial : experiment.trials) {
     const auto state = known.find(trial.id);
+    if (state == known.end() && again.contains(trial.id)) {
+      continue;
+    }
     if (state == known.end()) {
       fs::create_directories(trial_folder(trial.id));
       create_file(state_file(trial.id, TrialState::kPlanned));
@@ -96,42 +100,65 @@ void TrialStore::plan(const Experiment& experiment, bool retry_failed) const {
 }
 
 std::vector<std::string> TrialStore::recover() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, ignored] : states()) {
+    ids.push_back(id);
+  }
+  const auto lines = recover(ids, [](const std::string&) { return RunnerFate::kDied; });
+  forget_stop();
+  return lines;
+}
+
+std::vector<std::string> TrialStore::recover(
+    const std::vector<std::string>& ids,
+    const std::function<RunnerFate(const std::string& id)>& fate) const {
   std::vector<std::string> lines;
-  const fs::path stop = folder_ / kStopFile;
-  const bool announced = fs::exists(stop) && read_text(stop) == kAnnounced;
-  for (const auto& [id, state] : states()) {
-    if (state != TrialState::kRunning) {
+  const bool announced = stop_requested() && read_text(stop_file()) == kAnnounced;
+  const TrialStates known = states();
+  for (const std::string& id : ids) {
+    const auto state = known.find(id);
+    if (state == known.end() || state->second != TrialState::kRunning) {
       continue;
     }
-    if (announced) {
-      (void)move(id, TrialState::kRunning, TrialState::kPlanned);
-      lines.push_back(id + ": was running when a stop was announced; it is continued");
-      continue;
-    }
-    const int died = deaths(id) + 1;
-    write_atomically(trial_folder(id) / kDeathsFile, std::to_string(died) + "\n");
-    if (died > kDeathsAllowed) {
-      TrialOutcome outcome{.exit_code = static_cast<int>(ExitCode::kFailure),
-                           .message = "the process died twice while this trial ran"};
-      write_outcome(id, outcome);
-      (void)move(id, TrialState::kRunning, TrialState::kFailed);
-      lines.push_back(id + ": died a second time; it has failed");
-    } else {
-      (void)move(id, TrialState::kRunning, TrialState::kSuspect);
-      lines.push_back(id + ": died while it ran; it runs again alone, after the others");
+    if (const RunnerFate now = fate(id); now != RunnerFate::kAlive) {
+      lines.push_back(id + ": " + recover_one(id, now, announced));
     }
   }
-  fs::remove(stop);
   return lines;
+}
+
+void TrialStore::forget_stop() const { fs::remove(stop_file()); }
+
+std::string TrialStore::recover_one(const std::string& id, RunnerFate fate, bool announced) const {
+  if (announced || fate == RunnerFate::kLost) {
+    (void)move(id, TrialState::kRunning, TrialState::kPlanned);
+    return announced ? "was running when a stop was announced; it is continued"
+                     : "was running when its allocation was lost; it is continued";
+  }
+  const int died = deaths(id) + 1;
+  write_atomically(trial_folder(id) / kDeathsFile, std::to_string(died) + "\n");
+  if (died > kDeathsAllowed) {
+    TrialOutcome outcome{.exit_code = static_cast<int>(ExitCode::kFailure),
+                         .message = "the process died twice while this trial ran"};
+    write_outcome(id, outcome);
+    (void)move(id, TrialState::kRunning, TrialState::kFailed);
+    return "died a second time; it has failed";
+  }
+  (void)move(id, TrialState::kRunning, TrialState::kSuspect);
+  return "died while it ran; it runs again alone, after the others";
+}
+
+fs::path TrialStore::stop_file() const {
+  return part_.empty() ? folder_ / kStopFile : trial_folder(part_) / kStopFile;
 }
 
 void TrialStore::request_stop(bool announced) const {
   if (announced || !stop_requested()) {
-    write_atomically(folder_ / kStopFile, std::string(announced ? kAnnounced : "stop\n"));
+    write_atomically(stop_file(), std::string(announced ? kAnnounced : "stop\n"));
   }
 }
 
-bool TrialStore::stop_requested() const { return fs::exists(folder_ / kStopFile); }
+bool TrialStore::stop_requested() const { return fs::exists(stop_file()); }
 
 TrialStates TrialStore::states() const {
   TrialStates states;

@@ -1,0 +1,273 @@
+#include "hepar/pipeline/submit_command.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <set>
+
+#include "hepar/core/error.h"
+#include "hepar/core/files.h"
+#include "hepar/core/log.h"
+#include "hepar/core/text.h"
+#include "hepar/pipeline/slurm.h"
+#include "slurm/job_book.h"
+#include "slurm/shell.h"
+
+namespace hepar {
+namespace {
+
+fs::path own_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
+
+/// A file of hepar's own slurm/ folder: beside the build that this program is in, or installed.
+fs::path shipped(const std::string& name) {
+  for (fs::path folder = own_folder(); folder != folder.root_path();
+       folder = folder.parent_path()) {
+    for (const char* place : {"slurm", "share/hepar/slurm"}) {
+      if (fs::exists(folder / place / name)) {
+        return folder / place / name;
+      }
+    }
+  }
+  throw ConfigError("submit: no slurm/" + name + " above " + own_folder().string() +
+                    "; give it with --site and --body");
+}
+
+/// The engine knows what a stage's keys mean; this program starts it to expand the file.
+Experiment read_experiment(const SubmitConfig& config) {
+  require<ConfigError>(!config.experiment.empty(),
+                       "submit: which experiment? hepar submit EXPERIMENT.yaml");
+  if (fs::is_directory(config.experiment)) {
+    require<ConfigError>(config.overrides.empty() && config.out.empty(),
+                         "submit: " + config.experiment +
+                             " is the folder of a planned experiment: --set and --out go with its "
+                             "file");
+    return TrialStore(config.experiment).experiment();
+  }
+  std::vector<std::string> words{(own_folder() / "hepar-engine").string(), "run", config.experiment,
+                                 "--dry-run", "--json"};
+  for (const std::string& override_text : config.overrides) {
+    words.insert(words.end(), {"--set", override_text});
+  }
+  const detail::ProcessResult result = detail::run_process(words);
+  if (result.exit_code != 0) {  // it has said why
+    throw Error("submit: '" + detail::shell_line(words) + "' ended with " +
+                    std::to_string(result.exit_code),
+                result.exit_code == 2 ? ExitCode::kUsage : ExitCode::kFailure);
+  }
+  return experiment_from_json(Json::parse(result.output), config.experiment);
+}
+
+/// While it lives, nobody else submits this experiment.
+class SubmissionLock {
+ public:
+  explicit SubmissionLock(const fs::path& file) {
+    descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    require<DataError>(descriptor_ >= 0, file.string() + ": cannot be created");
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      ::close(descriptor_);
+      throw ConfigError(file.string() + ": somebody else submits this experiment just now");
+    }
+  }
+  ~SubmissionLock() { ::close(descriptor_); }
+  SubmissionLock(const SubmissionLock&) = delete;
+  SubmissionLock& operator=(const SubmissionLock&) = delete;
+  SubmissionLock(SubmissionLock&&) = delete;
+  SubmissionLock& operator=(SubmissionLock&&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+class Submission {
+ public:
+  Submission(const SubmitConfig& config, bool dry_run)
+      : config_(config),
+        dry_run_(dry_run),
+        experiment_(read_experiment(config)),
+        store_(folder(config, experiment_)),
+        slurm_(store_.folder() / "slurm"),
+        site_(read_site(config.site.empty() ? shipped("site.yaml") : fs::path(config.site))),
+        body_(read_text(config.body.empty() ? shipped("trials.sbatch") : fs::path(config.body))) {}
+
+  void run() {
+    if (dry_run_) {
+      submit();
+      return;
+    }
+    make_writable_directory(slurm_ / "logs");
+    const SubmissionLock lock(slurm_ / "lock");
+    if (!fs::is_directory(config_.experiment)) {
+      store_.open(experiment_, config_.accept_changes);
+    }
+    store_.plan(experiment_, config_.retry_failed);
+    submit();
+  }
+
+ private:
+  static fs::path folder(const SubmitConfig& config, const Experiment& experiment) {
+    const fs::path chosen = fs::is_directory(config.experiment) ? fs::path(config.experiment)
+                            : config.out.empty()                ? fs::path("runs") / experiment.name
+                                                                : fs::path(config.out);
+    return fs::absolute(chosen).lexically_normal();
+  }
+
+  void submit() {
+    detail::JobBook book(slurm_ / "jobs.json");
+    // Asked even when the book is empty: without Slurm nothing should be written.
+    const auto queued = book.queued(detail::queued_elements());
+    const std::vector<JobArray> arrays = plan_arrays({.experiment = experiment_,
+                                                      .states = store_.states(),
+                                                      .queued = queued,
+                                                      .largest_array = detail::largest_array()},
+                                                     site_);
+    if (arrays.empty()) {
+      log::print("nothing to submit: " + summary(queued.size()));
+      return;
+    }
+    const std::size_t number = dry_run_ ? book.submissions() + 1 : book.begin_submission();
+    std::array<char, 16> name{};
+    std::snprintf(name.data(), name.size(), "%03zu", number);
+    scripts_ = slurm_ / name.data();
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      submit_array(arrays, i, book);
+    }
+    if (config_.report) {
+      submit_report(book);
+    }
+    log::print((dry_run_ ? "would submit " : "submitted ") + std::to_string(arrays.size()) +
+               " job array(s): " + summary(queued.size()));
+  }
+
+  void submit_array(const std::vector<JobArray>& arrays, std::size_t i, detail::JobBook& book) {
+    const JobArray& array = arrays[i];
+    std::string list;
+    std::size_t trials = 0;
+    for (const std::vector<std::string>& element : array.elements) {
+      list += join(element, ",") + "\n";
+      trials += element.size();
+    }
+    // A group that was split for MaxArraySize has several arrays of one name.
+    const fs::path base = scripts_ / (std::to_string(i) + "-" + array.name);
+    const ScriptPlace place{.experiment = store_.folder(),
+                            .list = base.string() + ".txt",
+                            .log = slurm_ / "logs" / (array.name + "-%A_%a.txt"),
+                            .program = (own_folder() / "hepar").string()};
+    const std::string id = deliver(base.string() + ".sbatch", dependency(arrays, i),
+                                   batch_script(array, place, body_), list);
+    jobs_.push_back(id);
+    if (!dry_run_) {
+      book.add(id, array.name, array.elements);
+    }
+    log::print("job " + id + "  " + array.name + "  " + std::to_string(trials) + " trial(s) in " +
+               std::to_string(array.elements.size()) + " element(s)");
+  }
+
+  [[nodiscard]] std::string dependency(const std::vector<JobArray>& arrays, std::size_t i) const {
+    std::vector<std::string> after;
+    for (const std::size_t other : arrays[i].after) {
+      after.push_back(jobs_[other]);
+    }
+    after.insert(after.end(), arrays[i].after_jobs.begin(), arrays[i].after_jobs.end());
+    return after.empty() ? ""
+                         : (arrays[i].corresponding ? "aftercorr:" : "afterok:") + join(after, ":");
+  }
+
+  /// Writes and submits a script; in a dry run prints them. Returns the job's number.
+  std::string deliver(const fs::path& script, const std::string& dependency,
+                      const std::string& text, const std::string& list) {
+    std::vector<std::string> command{"sbatch", "--parsable"};
+    if (!dependency.empty()) {
+      // Whose input failed does not stay in the queue for ever.
+      command.insert(command.end(), {"--dependency=" + dependency, "--kill-on-invalid-dep=yes"});
+    }
+    command.push_back(script.string());
+    if (dry_run_) {
+      fs::path list_file = script;
+      log::print("# " + detail::shell_line(command));
+      if (!list.empty()) {
+        log::print("# " + list_file.replace_extension(".txt").string() + ":\n" + list);
+      }
+      log::print(text);
+      return "JOB" + std::to_string(jobs_.size());
+    }
+    fs::create_directories(script.parent_path());
+    fs::path list_file = script;
+    if (!list.empty()) {
+      write_atomically(list_file.replace_extension(".txt"), list);
+    }
+    write_atomically(script, text);
+    return detail::submit_script(command);
+  }
+
+  /// The tables of what is done, whether or not all is.
+  void submit_report(detail::JobBook& book) {
+    const JobResources& common = site_.common;
+    JobArray job{.name = "report", .resources = common, .elements = {{}}};
+    job.resources.ranks = job.resources.nodes = job.resources.cpus_per_rank = 1;
+    job.resources.gpus_per_node = job.resources.throttle = 0;
+    const ScriptPlace place{.experiment = store_.folder(),
+                            .list = {},
+                            .log = slurm_ / "logs" / "report-%A_%a.txt",
+                            .program = (own_folder() / "hepar").string()};
+    const std::string body =
+        "#!/bin/bash\n# The tables of an experiment, after its last job.\n#@RESOURCES\n#@SETUP\n"
+        "exec \"${container[@]}\" \"$program\" report \"$experiment\"\n";
+    const std::string id = deliver(scripts_ / "report.sbatch", "afterany:" + join(jobs_, ":"),
+                                   batch_script(job, place, body), "");
+    if (!dry_run_) {
+      book.add(id, job.name, {});
+    }
+    log::print("job " + id + "  report");
+  }
+
+  [[nodiscard]] std::string summary(std::size_t queued) const {
+    std::map<TrialState, int> count;
+    const TrialStates states = store_.states();
+    for (const Trial& trial : experiment_.trials) {
+      const auto state = states.find(trial.id);
+      ++count[state == states.end() ? TrialState::kPlanned : state->second];
+    }
+    const int failed = count[TrialState::kFailed];
+    return std::to_string(count[TrialState::kDone]) + " of " +
+           std::to_string(experiment_.trials.size()) + " trials are done, " +
+           std::to_string(queued) + " were in the queue, " + std::to_string(failed) + " failed" +
+           (failed > 0 ? " (--retry-failed)" : "") + "; hepar status " + store_.folder().string();
+  }
+
+  const SubmitConfig& config_;
+  bool dry_run_;
+  Experiment experiment_;
+  TrialStore store_;
+  fs::path slurm_, scripts_;
+  Site site_;
+  std::string body_;
+  std::vector<std::string> jobs_;  ///< of this submission's arrays
+};
+
+}  // namespace
+
+void SubmitConfig::declare(ConfigSchema& schema) {
+  schema.add("experiment", experiment,
+             "The experiment file, or the folder of a planned one (also as the first word)", {},
+             Effect::kNone);
+  schema.add("out", out, "Folder of the experiment; empty: runs/NAME", {}, Effect::kNone);
+  schema.add("site", site, "What jobs ask for; empty: slurm/site.yaml beside hepar", {},
+             Effect::kNone);
+  schema.add("body", body, "The batch script; empty: slurm/trials.sbatch beside hepar", {},
+             Effect::kNone);
+  schema.add("retry_failed", retry_failed, "Submit trials again that have failed", {},
+             Effect::kNone);
+  schema.add("accept_changes", accept_changes,
+             "Redo trials whose settings changed since they were planned in --out", {},
+             Effect::kNone);
+  schema.add("report", report, "A last job writes the tables", {}, Effect::kNone);
+}
+
+void run_submit_command(const SubmitConfig& config, bool dry_run) {
+  Submission(config, dry_run).run();
+}
+
+}  // namespace hepar
