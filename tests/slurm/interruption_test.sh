@@ -18,7 +18,7 @@ YAML
 cat > site.yaml <<'YAML'
 commands: {train: {ranks: 2, time: "00:10:00"}}
 YAML
-# Slurm looks every 30 s: the signal comes 10 to 40 s after the start. A requeued job waits about 45 s.
+# Slurm looks every 30 s: the signal comes 10 to 40 s after the start. A requeued job waits up to 45 s more.
 cat > limit.yaml <<'YAML'
 commands: {train: {ranks: 2, time: "00:01:00", signal_s: 20}}
 YAML
