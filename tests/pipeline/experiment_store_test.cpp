@@ -83,9 +83,9 @@ TEST_F(Store, WhoeverLivesIsLeftAloneAndALostAllocationIsNobodysFault) {
   start(trial("more"));
   const std::string living = trial("set").id;
 
-  const auto lines = store_.recover({trial("set").id, trial("more").id}, [&](const std::string& id) {
-    return id == living ? RunnerFate::kAlive : RunnerFate::kLost;
-  });
+  const auto lines = store_.recover(
+      {trial("set").id, trial("more").id},
+      [&](const std::string& id) { return id == living ? RunnerFate::kAlive : RunnerFate::kLost; });
 
   EXPECT_EQ(lines.size(), 1U);
   EXPECT_EQ(state(trial("set")), TrialState::kRunning);

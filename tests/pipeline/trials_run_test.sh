@@ -73,7 +73,8 @@ wait "${pids[-3]}" || rc=$?
 [ "$rc" = 4 ] || { cat job-8-0.log; fail "the old writer ended with $rc, wanted 4"; }
 wait "$successor" || { cat job-8-1.log; fail "the successor"; }
 wait "$beside" || { cat beside.log; fail "the run beside"; }
-! grep -q ' run  ' beside.log || fail "a trial with a living owner ran twice"
+# Which of the two took it when the successor had freed it does not matter.
+[ "$(cat beside.log job-8-1.log | grep -c ' run  ')" = 1 ] || fail "the trial was not taken over exactly once"
 [ "$(weights exp)" = "$(weights whole)" ] || fail "other weights"
 [ "$(ls exp/state/done | wc -l)" = 6 ] || fail "six trials are done"
 [ ! -e exp/outcome.json ] && grep -q 0 "exp/trials/$first/run.json" || fail "a part's outcome is its own"

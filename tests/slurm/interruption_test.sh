@@ -18,15 +18,15 @@ YAML
 cat > site.yaml <<'YAML'
 commands: {train: {ranks: 2, time: "00:10:00"}}
 YAML
-# Slurm looks every 30 s: the signal comes 10 to 40 s after the start.
+# Slurm looks every 30 s: the signal comes 10 to 40 s after the start. A requeued job waits up to 45 s more.
 cat > limit.yaml <<'YAML'
 commands: {train: {ranks: 2, time: "00:01:00", signal_s: 20}}
 YAML
 
-# --- everything but the training, and as many steps of it as take about a minute here ---
+# --- everything but the training, and as many steps of it as take a minute or two here ---
 "$mpirun" 2 "$bin/hepar" run long.yaml --out base > base.log 2>&1 || { cat base.log; fail "the base"; }
 steps=$(cat base/trials/*/out/metrics.jsonl | tail -n 1 | sed -n 's/.*"step_s":\([0-9.e-]*\).*/\1/p' |
-  awk '{n = int(60 / $1); print (n < 24 ? 24 : (n > 4000 ? 4000 : n))}')
+  awk '{n = int(100 / $1); print (n < 24 ? 24 : (n > 4000 ? 4000 : n))}')
 echo "trainings of $steps steps"
 sed -i "s/steps: 10}/steps: $steps}/; s/checkpoint_every: 5/checkpoint_every: $((steps / 8))/" long.yaml
 begin() { # FOLDER SITE: the training alone is left to be done there
@@ -83,6 +83,9 @@ kill -KILL "$(cat "$work/slurm/slurmd.pid")" $daemons $victims 2>/dev/null || tr
 before=$(step_of node)
 sleep 2
 slurmd > "$work/slurm/log/slurmd.start" 2>&1
+# slurmctld looks for lost jobs when a node registers, and takes none for lost in its first 10 s (BatchStartTimeout).
+sleep 12
+scontrol reconfigure
 queue_empty 600
 same node
 [ "$(starts node)" = 2 ] || fail "one failure, one requeue"

@@ -13,9 +13,9 @@ namespace hepar {
 
 /// What a trial asks of Slurm: the keys of slurm/site.yaml. Empty texts and zeros ask for nothing.
 struct JobResources {
-  std::string partition, account, qos, constraint;
+  std::string partition = {}, account = {}, qos = {}, constraint = {};
   std::string time = "24:00:00";
-  std::string memory;  ///< of a node: "64G"
+  std::string memory = {};  ///< of a node: "64G"
   std::int64_t nodes = 1;
   std::int64_t ranks = 1;
   std::int64_t cpus_per_rank = 1;
@@ -25,10 +25,10 @@ struct JobResources {
   std::int64_t signal_s = 300;  ///< before the time limit trainings are told to save and stop
   std::int64_t requeues = 100;  ///< of one element, at most
   std::string launcher = "srun";
-  std::string container;            ///< before the program: "apptainer exec --nv hepar.sif"
-  std::string program;              ///< hepar; empty: the one that submits
-  std::vector<std::string> sbatch;  ///< more options: "--reservation=x"
-  std::vector<std::string> setup;   ///< lines before the program: "module load openmpi"
+  std::string container = {};            ///< before the program: "apptainer exec --nv hepar.sif"
+  std::string program = {};              ///< hepar; empty: the one that submits
+  std::vector<std::string> sbatch = {};  ///< more options: "--reservation=x"
+  std::vector<std::string> setup = {};   ///< lines before the program: "module load openmpi"
   void declare(ConfigSchema& schema);
   bool operator==(const JobResources&) const = default;
 };
@@ -70,7 +70,7 @@ struct ScriptPlace {
   std::filesystem::path experiment;  ///< absolute
   std::filesystem::path list;        ///< a line an element
   std::filesystem::path log;         ///< with Slurm's %A and %a
-  std::string program;               ///< hepar
+  std::string program = {};          ///< hepar
 };
 /// `body` (slurm/trials.sbatch) with the array's #SBATCH lines, variables and setup.
 std::string batch_script(const JobArray& array, const ScriptPlace& place, const std::string& body);
