@@ -305,7 +305,7 @@ TEST(AugmentationConfig, DeclaresEveryKey) {
   schema.set("scaling_range=[0.8, 1.2]");
   schema.set("mirror_axes=[0, 2]");
 
-  EXPECT_EQ(schema.keys().size(), 20U);
+  EXPECT_EQ(schema.keys().size(), 21U);
   EXPECT_EQ(config.scaling_range, (std::vector<double>{0.8, 1.2}));
   EXPECT_EQ(config.mirror_axes, (std::vector<std::int64_t>{0, 2}));
   EXPECT_THROW(schema.set("gamma_probability=1.5"), ConfigError);
