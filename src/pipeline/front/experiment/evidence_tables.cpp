@@ -1,5 +1,6 @@
 // What the scores rest on: activation in the liver, and what changes when something else changes.
 #include <algorithm>
+#include <utility>
 
 #include "experiment/result_tables.h"
 #include "experiment/staging_tables.h"
@@ -69,8 +70,10 @@ TextTable evidence_table(const StagingResults& results) {
 TextTable noise_table(const StagingResults& results) {
   TextTable table{{"row", "patients of"}};
   for (const std::string& question : kStagingQuestions) {
-    table[0].push_back(question_title(question) + " AUC");
-    table[0].push_back("with noise outside of the liver");
+    std::string title = question_title(question);
+    title.append(" AUC");
+    table[0].push_back(std::move(title));
+    table[0].emplace_back("with noise outside of the liver");
   }
   for (const StagingRow& row : results.rows) {
     for (const std::string& group : row.noise.is_null() ? Line{} : results.groups) {
