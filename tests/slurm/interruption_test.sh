@@ -7,13 +7,13 @@ set -euo pipefail
 
 cat > long.yaml <<'YAML'
 name: long
-values: {steps: 10}
+values: {steps: 200}
 stages:
   files: {command: phantom, preset: tiny, sequences: GED4}
   cohort: {command: convert, source: liqa, in: "${files}", labels: "${files}/labels.csv", masks: "${files}/masks"}
   plan: {command: plan, data: "${cohort}", target_spacing: [10, 8, 8], patch: [16, 16, 16], base_features: 4, max_features: 8, batch: 2}
   set: {command: prepare, data: "${cohort}", plan: "${plan}", split: train, label: manual}
-  net: {command: train, data: {path: "${set}"}, train: {steps: "${steps}", checkpoint_every: 5, log_every: 1}, run: {threads: 1}}
+  net: {command: train, data: {path: "${set}"}, train: {steps: "${steps}", checkpoint_every: 100, log_every: 1}, run: {threads: 1}}
 YAML
 cat > site.yaml <<'YAML'
 commands: {train: {ranks: 2, time: "00:10:00"}}
@@ -23,12 +23,12 @@ cat > limit.yaml <<'YAML'
 commands: {train: {ranks: 2, time: "00:01:00", signal_s: 20}}
 YAML
 
-# --- everything but the training, and as many steps of it as take a minute or two here ---
+# --- everything but the training, and as many steps of it as take a minute and a half here ---
 "$mpirun" 2 "$bin/hepar" run long.yaml --out base > base.log 2>&1 || { cat base.log; fail "the base"; }
-steps=$(cat base/trials/*/out/metrics.jsonl | tail -n 1 | sed -n 's/.*"step_s":\([0-9.e-]*\).*/\1/p' |
-  awk '{n = int(100 / $1); print (n < 24 ? 24 : (n > 4000 ? 4000 : n))}')
+steps=$(tail -q -n 100 base/trials/*/out/metrics.jsonl | sed -n 's/.*"step_s":\([0-9.e-]*\).*/\1/p' |
+  awk '{sum += $1} END {n = int(90 * NR / sum); print (n < 400 ? 400 : n)}')
 echo "trainings of $steps steps"
-sed -i "s/steps: 10}/steps: $steps}/; s/checkpoint_every: 5/checkpoint_every: $((steps / 8))/" long.yaml
+sed -i "s/steps: 200}/steps: $steps}/; s/checkpoint_every: 100/checkpoint_every: $((steps / 8))/" long.yaml
 begin() { # FOLDER SITE: the training alone is left to be done there
   out=$work/$1
   cp -a base "$1"
