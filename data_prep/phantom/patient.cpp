@@ -6,6 +6,8 @@
 #include <numeric>
 #include <span>
 
+#include "hepar/core/error.h"
+
 namespace hepar::phantom {
 
 namespace {
@@ -83,6 +85,13 @@ const std::vector<std::string>& variant_names() {
 
 const std::string& to_string(Variant variant) {
   return variant_names()[static_cast<std::size_t>(variant)];
+}
+
+Variant variant_from(const std::string& name) {
+  const auto& names = variant_names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  require(found != names.end(), "variant: no '" + name + "'");
+  return static_cast<Variant>(found - names.begin());
 }
 
 std::string Patient::id() const { return numbered(*this); }

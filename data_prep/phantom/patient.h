@@ -15,6 +15,7 @@ enum class Variant {
   kSwapped,   ///< the same patients, each with the cue of another of its domain and split
 };
 const std::vector<std::string>& variant_names();  ///< in order
+Variant variant_from(const std::string& name);    ///< throws Error for another name
 const std::string& to_string(Variant variant);
 
 /// What of a patient's stage can be seen, and where.

@@ -120,11 +120,8 @@ void run_phantom_command(const std::vector<std::string>& arguments) {
   }
   require<ConfigError>(options.audit || !options.out.empty(),
                        "phantom: nothing to do; give --out DIR to write a cohort, or --audit");
-  const auto& variants = phantom::variant_names();
-  const auto variant = static_cast<phantom::Variant>(
-      std::find(variants.begin(), variants.end(), options.variant) - variants.begin());
   const phantom::GenerateRequest request{
-      {options.seed, options.preset, variant},
+      {options.seed, options.preset, phantom::variant_from(options.variant)},
       options.layout,
       options.out,
       phantom::sequences_of(options.sequences),
