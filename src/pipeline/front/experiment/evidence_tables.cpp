@@ -2,13 +2,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "experiment/result_tables.h"
 #include "experiment/staging_tables.h"
 
 namespace hepar::detail {
 namespace {
 
-constexpr int kDigits = 4;
 using Line = std::vector<std::string>;
 
 std::string line_text(const StagingResults& results, const EvidenceLine& wanted) {
@@ -20,8 +18,8 @@ std::string line_text(const StagingResults& results, const EvidenceLine& wanted)
   if (found == results.evidence.end()) {
     return "–";
   }
-  return fixed(found->mean, kDigits) + " [" + fixed(found->interval.low, kDigits) + ", " +
-         fixed(found->interval.high, kDigits) + "], n = " + std::to_string(found->n);
+  return number_text(found->mean) + interval_text(found->interval) +
+         ", n = " + std::to_string(found->n);
 }
 
 const std::string& title_of(const StagingResults& results, const std::string& name) {
@@ -30,17 +28,8 @@ const std::string& title_of(const StagingResults& results, const std::string& na
       ->title;
 }
 
-std::string auc_text(const Json* blocks, const std::string& question) {
-  if (blocks == nullptr || (*blocks)[question]["auc"].is_null()) {
-    return "–";
-  }
-  const Json& block = (*blocks)[question];
-  std::string text = fixed(block["auc"].get<double>(), kDigits);
-  if (const Json& interval = block["auc_bootstrap_ci"]; !interval.is_null()) {
-    text += " [" + fixed(interval[0].get<double>(), kDigits) + ", " +
-            fixed(interval[1].get<double>(), kDigits) + "]";
-  }
-  return text;
+std::string auc_text_of(const Json* blocks, const std::string& question) {
+  return blocks == nullptr ? "–" : auc_text((*blocks)[question]);
 }
 
 }  // namespace
@@ -79,8 +68,8 @@ TextTable noise_table(const StagingResults& results) {
     for (const std::string& group : row.noise.is_null() ? Line{} : results.groups) {
       Line cells{row.title, group};
       for (const std::string& question : kStagingQuestions) {
-        cells.push_back(auc_text(block_of(row, group), question));
-        cells.push_back(auc_text(block_of(row.noise, group), question));
+        cells.push_back(auc_text_of(block_of(row, group), question));
+        cells.push_back(auc_text_of(block_of(row.noise, group), question));
       }
       table.push_back(std::move(cells));
     }

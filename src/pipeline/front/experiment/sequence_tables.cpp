@@ -1,30 +1,18 @@
 // What single sequences say, and how often a volume had no plausible mask.
 #include <set>
 
-#include "experiment/result_tables.h"
 #include "experiment/row_trials.h"
 #include "experiment/staging_tables.h"
 
 namespace hepar::detail {
 namespace {
 
-constexpr int kDigits = 4;
-
 const Json* views_of(const StagingRow& row) {
   return row.scored && !row.document["views"].is_null() ? &row.document["views"] : nullptr;
 }
 
-std::string number_text(const Json& value) {
-  return value.is_null() ? "–" : fixed(value.get<double>(), kDigits);
-}
-
 std::string view_text(const Json& view, const std::string& question) {
-  const Json& interval = view[question]["auc_bootstrap_ci"];
-  std::string text = number_text(view[question]["auc"]);
-  if (!interval.is_null()) {
-    text += " [" + number_text(interval[0]) + ", " + number_text(interval[1]) + "]";
-  }
-  return text + ", n = " + view["n"].dump();
+  return auc_text(view[question]) + ", n = " + view["n"].dump();
 }
 
 std::vector<std::string> sequences_of(const StagingResults& results) {

@@ -13,23 +13,9 @@ constexpr int kDigits = 4;
 constexpr const char* kMissing = "missing";
 using Line = std::vector<std::string>;
 
-std::string value_text(const Json& value) {
-  return value.is_null() ? "–" : fixed(value.get<double>(), kDigits);
-}
-
-std::string interval_text(const Json& interval, char open, char close) {
-  if (interval.is_null()) {
-    return "";
-  }
-  std::string text{' ', open};
-  text.append(value_text(interval[0])).append(", ").append(value_text(interval[1]));
-  text.push_back(close);
-  return text;
-}
-
 std::string spread_text(const Json& spread) {
-  return spread["sd"].is_null() ? value_text(spread["mean"])
-                                : value_text(spread["mean"]) + " ± " + value_text(spread["sd"]);
+  return spread["sd"].is_null() ? number_text(spread["mean"])
+                                : number_text(spread["mean"]) + " ± " + number_text(spread["sd"]);
 }
 
 void add_question(Line& line, const StagingRow& row, const std::string& group,
@@ -42,12 +28,11 @@ void add_question(Line& line, const StagingRow& row, const std::string& group,
   const Json& block = (*blocks)[question];
   const auto folds = row.folds.find(group);
   const bool has_folds = folds != row.folds.end() && !folds->second.is_null();
-  line.push_back(value_text(block["auc"]) + interval_text(block["auc_bootstrap_ci"], '[', ']') +
-                 interval_text(block["auc_delong_ci"], '(', ')'));
-  line.push_back(value_text(block.value("auc_sd_over_seeds", Json(nullptr))));
+  line.push_back(auc_text(block) + interval_text(block["auc_delong_ci"], '(', ')'));
+  line.push_back(number_text(block.value("auc_sd_over_seeds", Json(nullptr))));
   line.push_back(
-      value_text(has_folds ? folds->second[question]["auc"]["sd_over_folds"] : Json(nullptr)));
-  line.push_back(value_text(block["acc"]) + interval_text(block["acc_wilson_ci"], '[', ']'));
+      number_text(has_folds ? folds->second[question]["auc"]["sd_over_folds"] : Json(nullptr)));
+  line.push_back(number_text(block["acc"]) + interval_text(block["acc_wilson_ci"]));
 }
 
 std::string count_text(const StagingRow& row, const std::string& group) {
@@ -80,7 +65,7 @@ Line baseline_line(const StagingResults& results) {
     Line line{"domain alone, fitted on " + only["fitted_on"].get<std::string>(), "–",
               count_text(row, "all")};
     for (const std::string& question : kStagingQuestions) {
-      line.push_back(value_text(only[question]["auc"]) +
+      line.push_back(number_text(only[question]["auc"]) +
                      interval_text(only[question]["auc_delong_ci"], '(', ')'));
       line.insert(line.end(), 3, "–");
     }
@@ -90,6 +75,28 @@ Line baseline_line(const StagingResults& results) {
 }
 
 }  // namespace
+
+std::string number_text(const Json& value) {
+  return value.is_null() ? "–" : fixed(value.get<double>(), kDigits);
+}
+
+std::string interval_text(const Json& interval, char open, char close) {
+  if (interval.is_null()) {
+    return "";
+  }
+  std::string text{' ', open};
+  text.append(number_text(interval[0])).append(", ").append(number_text(interval[1]));
+  text.push_back(close);
+  return text;
+}
+
+std::string interval_text(const Interval& interval) {
+  return interval_text(Json{interval.low, interval.high});
+}
+
+std::string auc_text(const Json& block) {
+  return number_text(block["auc"]) + interval_text(block["auc_bootstrap_ci"]);
+}
 
 std::string question_title(const std::string& question) {
   std::string title = question;
@@ -171,11 +178,9 @@ TextTable staging_difference_table(const StagingResults& results) {
       table.push_back({name, difference.group, "–", "–", difference.missing, "–", "–", "–", "–"});
     }
     for (const HeadComparison& c : difference.questions) {
-      const std::string interval = c.interval ? " [" + fixed(c.interval->low, kDigits) + ", " +
-                                                    fixed(c.interval->high, kDigits) + "]"
-                                              : "";
       table.push_back({name, difference.group, question_title(name_of(c.task)), std::to_string(c.n),
-                       (c.difference ? fixed(*c.difference, kDigits) : "–") + interval,
+                       (c.difference ? fixed(*c.difference, kDigits) : "–") +
+                           (c.interval ? interval_text(*c.interval) : ""),
                        p(c.delong_p), p(c.delong_holm_p), p(c.mcnemar_p), p(c.mcnemar_holm_p)});
     }
   }

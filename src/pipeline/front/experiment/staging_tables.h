@@ -24,6 +24,14 @@ TextTable evidence_table(const StagingResults& results);
 /// AUC beside that with noise outside of the liver; empty where it was not asked for.
 TextTable noise_table(const StagingResults& results);
 
+/// Cells of these tables, four digits; "–" for null.
+std::string number_text(const Json& value);
+/// " [low, high]"; empty for null.
+std::string interval_text(const Json& interval, char open = '[', char close = ']');
+std::string interval_text(const Interval& interval);
+/// The AUC of a block of scores with its bootstrap interval.
+std::string auc_text(const Json& block);
+
 std::string question_title(const std::string& question);  ///< "substantial fibrosis"
 std::vector<std::string> staging_conventions(const StagingResults& results);
 
