@@ -3,7 +3,6 @@
 #include <hepar/pipeline/experiment.h>
 
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -22,9 +21,8 @@ using TrialStates = std::map<std::string, TrialState>;  ///< by trial id
 
 /// What has become of those who ran a trial that is in state/running.
 enum class RunnerFate {
-  kAlive,  ///< it is theirs
-  kDied,   ///< the trial is suspect
-  kLost,   ///< their node or allocation was lost: not the trial's fault
+  kDied,  ///< the trial is suspect
+  kLost,  ///< their node or allocation was lost: not the trial's fault
 };
 
 /// What a trial cost.
@@ -61,7 +59,7 @@ struct TrialOutcome {
 ///   EXP/trials/<id>/lease/                                 who runs it
 ///
 /// Trial folders never move. All members may be called by several processes at once, except
-/// recover(), for which the caller holds the experiment, or the trials it names, alone.
+/// recover(), for which the caller holds the trial alone.
 class TrialStore {
  public:
   /// `part`: the trial after which a run of some trials only is named; its requests to stop are its
@@ -83,14 +81,10 @@ class TrialStore {
   /// Trials without a state become planned, as do those `done` whose folder was deleted and, with
   /// `retry_failed`, those that failed.
   void plan(const Experiment& experiment, bool retry_failed) const;
-  /// Trials found `running` although nobody runs: suspect, and failed at a second death. After an
-  /// announced stop they are planned again. Returns one line for each; forgets requests to stop.
-  std::vector<std::string> recover() const;
-  /// The same for some trials, of which `fate(id)` says whether somebody runs them; a request to
-  /// stop stays.
-  std::vector<std::string> recover(
-      const std::vector<std::string>& ids,
-      const std::function<RunnerFate(const std::string& id)>& fate) const;
+  /// A trial that is `running` although nobody runs it any more becomes suspect, and failed at a
+  /// second death; after an announced stop, or when its allocation was lost, planned. Returns a
+  /// line that says so; nothing when it was not running.
+  [[nodiscard]] std::optional<std::string> recover(const std::string& id, RunnerFate fate) const;
   void forget_stop() const;
   /// Asks all groups to stop. `announced`: processes may be killed before they have stopped, and
   /// what they ran is not to blame.
@@ -115,8 +109,6 @@ class TrialStore {
  private:
   [[nodiscard]] std::filesystem::path state_file(const std::string& id, TrialState state) const;
   [[nodiscard]] std::filesystem::path stop_file() const;
-  [[nodiscard]] std::string recover_one(const std::string& id, RunnerFate fate,
-                                        bool announced) const;
 
   std::filesystem::path folder_;
   std::string part_;

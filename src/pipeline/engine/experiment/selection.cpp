@@ -1,6 +1,5 @@
 #include "experiment/selection.h"
 
-#include <algorithm>
 #include <chrono>
 #include <set>
 #include <thread>
@@ -14,7 +13,13 @@
 namespace hepar::detail {
 namespace {
 
-constexpr double kLeaseBeatS = 5;
+std::set<std::string> ids_of(const Experiment& experiment) {
+  std::set<std::string> ids;
+  for (const Trial& trial : experiment.trials) {
+    ids.insert(trial.id);
+  }
+  return ids;
+}
 
 std::vector<std::string> missing_inputs(const Experiment& experiment, const Experiment& part,
                                         const TrialStore& store) {
@@ -23,10 +28,7 @@ std::vector<std::string> missing_inputs(const Experiment& experiment, const Expe
     const auto state = states.find(id);
     return state != states.end() && state->second == TrialState::kDone;
   };
-  std::set<std::string> own;
-  for (const Trial& trial : part.trials) {
-    own.insert(trial.id);
-  }
+  const std::set<std::string> own = ids_of(part);
   std::vector<std::string> missing;
   for (const Trial& trial : part.trials) {
     for (const std::string& input : done(trial.id) ? std::vector<std::string>() : trial.inputs) {
@@ -46,9 +48,9 @@ std::vector<std::string> missing_inputs(const Experiment& experiment, const Expe
 void recover_one(const std::string& id, RunnerFate fate, const TrialStore& store,
                  std::vector<std::string>& lines) {
   try {
-    const Lease lease(store.trial_folder(id), kLeaseBeatS);
-    for (const std::string& line : store.recover({id}, [&](const std::string&) { return fate; })) {
-      lines.push_back(line);
+    const Lease lease(store.trial_folder(id));
+    if (const auto line = store.recover(id, fate)) {
+      lines.push_back(*line);
     }
   } catch (const CommError&) {  // somebody lives in it
   }
@@ -58,20 +60,17 @@ void recover_one(const std::string& id, RunnerFate fate, const TrialStore& store
 
 std::vector<std::string> selected_trials(const std::string& text, const Experiment& experiment) {
   const bool file = text.starts_with("@");
-  std::vector<std::string> known, ids;
-  for (const Trial& trial : experiment.trials) {
-    known.push_back(trial.id);
-  }
+  const std::set<std::string> known = ids_of(experiment);
+  std::vector<std::string> ids;
   for (const std::string& id : split(file ? read_text(text.substr(1)) : text, file ? '\n' : ',')) {
-    if (id.empty()) {
-      continue;
+    if (known.contains(id)) {
+      ids.push_back(id);
+    } else if (!id.empty()) {
+      const std::string near = nearest(id, {known.begin(), known.end()});
+      throw ConfigError("trials: the experiment has no trial '" + id + "'" +
+                        (near.empty() ? "; hepar run EXPERIMENT --dry-run lists them"
+                                      : "; did you mean '" + near + "'?"));
     }
-    const std::string near = nearest(id, known);
-    require<ConfigError>(std::find(known.begin(), known.end(), id) != known.end(),
-                         "trials: the experiment has no trial '" + id + "'" +
-                             (near.empty() ? "; hepar run EXPERIMENT --dry-run lists them"
-                                           : "; did you mean '" + near + "'?"));
-    ids.push_back(id);
   }
   require<ConfigError>(!ids.empty(), "trials: '" + text + "' names no trial");
   return ids;
@@ -79,9 +78,8 @@ std::vector<std::string> selected_trials(const std::string& text, const Experime
 
 Experiment part_of(const Experiment& experiment, const std::vector<std::string>& ids) {
   Experiment part = experiment;
-  std::erase_if(part.trials, [&](const Trial& trial) {
-    return std::find(ids.begin(), ids.end(), trial.id) == ids.end();
-  });
+  const std::set<std::string> chosen(ids.begin(), ids.end());
+  std::erase_if(part.trials, [&](const Trial& trial) { return !chosen.contains(trial.id); });
   return part;
 }
 
@@ -98,12 +96,11 @@ void check_inputs_done(const Experiment& experiment, const Experiment& part,
 }
 
 std::vector<std::string> recover_dead(const Experiment& part, const TrialStore& store) {
+  const std::set<std::string> own = ids_of(part);
   std::vector<std::string> ids;
   std::vector<fs::path> folders;
   for (const auto& [id, state] : store.states()) {
-    const bool own = std::any_of(part.trials.begin(), part.trials.end(),
-                                 [&, name = id](const Trial& trial) { return trial.id == name; });
-    if (state == TrialState::kRunning && own) {
+    if (state == TrialState::kRunning && own.contains(id)) {
       ids.push_back(id);
       folders.push_back(store.trial_folder(id));
     }

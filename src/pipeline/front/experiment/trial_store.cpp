@@ -99,41 +99,17 @@ void TrialStore::plan(const Experiment& experiment, bool retry_failed) const {
   }
 }
 
-std::vector<std::string> TrialStore::recover() const {
-  std::vector<std::string> ids;
-  for (const auto& [id, ignored] : states()) {
-    ids.push_back(id);
-  }
-  const auto lines = recover(ids, [](const std::string&) { return RunnerFate::kDied; });
-  forget_stop();
-  return lines;
-}
-
-std::vector<std::string> TrialStore::recover(
-    const std::vector<std::string>& ids,
-    const std::function<RunnerFate(const std::string& id)>& fate) const {
-  std::vector<std::string> lines;
-  const bool announced = stop_requested() && read_text(stop_file()) == kAnnounced;
-  const TrialStates known = states();
-  for (const std::string& id : ids) {
-    const auto state = known.find(id);
-    if (state == known.end() || state->second != TrialState::kRunning) {
-      continue;
-    }
-    if (const RunnerFate now = fate(id); now != RunnerFate::kAlive) {
-      lines.push_back(id + ": " + recover_one(id, now, announced));
-    }
-  }
-  return lines;
-}
-
 void TrialStore::forget_stop() const { fs::remove(stop_file()); }
 
-std::string TrialStore::recover_one(const std::string& id, RunnerFate fate, bool announced) const {
+std::optional<std::string> TrialStore::recover(const std::string& id, RunnerFate fate) const {
+  if (!fs::exists(state_file(id, TrialState::kRunning))) {
+    return std::nullopt;
+  }
+  const bool announced = stop_requested() && read_text(stop_file()) == kAnnounced;
   if (announced || fate == RunnerFate::kLost) {
     (void)move(id, TrialState::kRunning, TrialState::kPlanned);
-    return announced ? "was running when a stop was announced; it is continued"
-                     : "was running when its allocation was lost; it is continued";
+    return announced ? id + ": was running when a stop was announced; it is continued"
+                     : id + ": was running when its allocation was lost; it is continued";
   }
   const int died = deaths(id) + 1;
   write_atomically(trial_folder(id) / kDeathsFile, std::to_string(died) + "\n");
@@ -142,10 +118,10 @@ std::string TrialStore::recover_one(const std::string& id, RunnerFate fate, bool
                          .message = "the process died twice while this trial ran"};
     write_outcome(id, outcome);
     (void)move(id, TrialState::kRunning, TrialState::kFailed);
-    return "died a second time; it has failed";
+    return id + ": died a second time; it has failed";
   }
   (void)move(id, TrialState::kRunning, TrialState::kSuspect);
-  return "died while it ran; it runs again alone, after the others";
+  return id + ": died while it ran; it runs again alone, after the others";
 }
 
 fs::path TrialStore::stop_file() const {
