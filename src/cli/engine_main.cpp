@@ -58,13 +58,12 @@ ExitCode with_config(const CommandName& name, const Arguments& arguments, Commun
                                         : std::forward<Run>(run)(config, dry_run, world);
 }
 
-using Command = std::function<ExitCode(const Arguments&, Communicator&)>;
+using Command = std::function<ExitCode(const std::string& name, const Arguments&, Communicator&)>;
 
 /// A command that is done when it returns.
 template <class Config>
-Command command(const std::string& name, const std::string& summary,
-                void (*run)(const Config&, bool, Communicator&)) {
-  return [=](const Arguments& arguments, Communicator& world) {
+Command command(const std::string& summary, void (*run)(const Config&, bool, Communicator&)) {
+  return [=](const std::string& name, const Arguments& arguments, Communicator& world) {
     Config config;
     const auto done = [run](const Config& given, bool dry_run, Communicator& ranks) {
       run(given, dry_run, ranks);
@@ -74,37 +73,34 @@ Command command(const std::string& name, const std::string& summary,
   };
 }
 
-ExitCode train(const Arguments& arguments, Communicator& world) {
+ExitCode train(const std::string& name, const Arguments& arguments, Communicator& world) {
   TrainConfig config;
   return with_config(
-      {"hepar", "train", "train a segmentation or staging network, or continue an interrupted run"},
+      {"hepar", name, "train a segmentation or staging network, or continue an interrupted run"},
       arguments, world, run_train_command, config);
 }
 
-ExitCode run_trials(const Arguments& arguments, Communicator& world) {
+ExitCode run_trials(const std::string& name, const Arguments& arguments, Communicator& world) {
   RunExperimentConfig config;
   const Arguments words = take_overrides(arguments, config.overrides);
   return with_config(
-      {"hepar", "run", "do what is not done of an experiment: hepar run EXPERIMENT.yaml"}, words,
+      {"hepar", name, "do what is not done of an experiment: hepar run EXPERIMENT.yaml"}, words,
       world, run_experiment, config);
 }
 
 const std::map<std::string, Command>& commands() {
   static const std::map<std::string, Command> known{
       {"train", train},
-      {"predict", command("predict", "segment NIfTI files or a cohort with trained models",
-                          run_predict_command)},
-      {"pseudo-label",
-       command("pseudo-label", "masks of trained models for a cohort's unlabelled images",
-               run_pseudo_label_command)},
-      {"voi", command("voi", "the liver's volume of interest in every sequence of a cohort",
-                      run_voi_command)},
-      {"classify",
-       command("classify", "fibrosis scores of volumes of interest by trained staging networks",
-               run_classify_command)},
-      {"choose",
-       command("choose", "find the best of several trained configurations, or the best two",
-               run_choose_command)},
+      {"predict",
+       command("segment NIfTI files or a cohort with trained models", run_predict_command)},
+      {"pseudo-label", command("masks of trained models for a cohort's unlabelled images",
+                               run_pseudo_label_command)},
+      {"voi",
+       command("the liver's volume of interest in every sequence of a cohort", run_voi_command)},
+      {"classify", command("fibrosis scores of volumes of interest by trained staging networks",
+                           run_classify_command)},
+      {"choose", command("find the best of several trained configurations, or the best two",
+                         run_choose_command)},
       {"run", run_trials}};
   return known;
 }
@@ -120,7 +116,7 @@ int run_command(Arguments arguments, Communicator& world) {
   const auto found = commands().find(name);
   require<ConfigError>(found != commands().end(),
                        "hepar-engine: unknown command '" + name + "'; known: " + join(names, ", "));
-  return static_cast<int>(found->second(arguments, world));
+  return static_cast<int>(found->second(name, arguments, world));
 }
 
 int run(const Arguments& arguments) {

@@ -13,7 +13,6 @@
 #include "hepar/pipeline/plan_command.h"
 #include "hepar/pipeline/postprocess.h"
 #include "hepar/pipeline/report.h"
-#include "hepar/pipeline/run_command.h"
 #include "hepar/pipeline/score_command.h"
 #include "hepar/pipeline/status_command.h"
 #include "hepar/pipeline/submission.h"
@@ -27,8 +26,7 @@ using Arguments = std::vector<std::string>;
 
 template <class Config>
 void front_command(const CommandName& name, const Arguments& arguments,
-                   void (*run)(const Config&, bool dry_run)) {
-  Config config;
+                   void (*run)(const Config&, bool dry_run), Config config = {}) {
   ConfigSchema schema;
   config.declare(schema);
   const CommandAction action = parse_command(name, arguments, schema);
@@ -40,12 +38,7 @@ void front_command(const CommandName& name, const Arguments& arguments,
 void submit(const CommandName& name, const Arguments& arguments) {
   SubmitConfig config;
   const Arguments words = take_overrides(arguments, config.overrides);
-  ConfigSchema schema;
-  config.declare(schema);
-  const CommandAction action = parse_command(name, words, schema);
-  if (action != CommandAction::kHelp) {
-    run_submit_command(config, action == CommandAction::kDryRun);
-  }
+  front_command(name, words, run_submit_command, config);
 }
 
 struct Command {

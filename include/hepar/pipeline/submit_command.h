@@ -1,21 +1,16 @@
 #pragma once
 #include <hepar/core/config.h>
+#include <hepar/pipeline/experiment_choice.h>
 
 #include <string>
-#include <vector>
 
 namespace hepar {
 
 /// `hepar submit EXP.yaml`.
-struct SubmitConfig {
-  std::string experiment;  ///< the file, or the folder of an experiment that was planned
-  std::string out;         ///< folder of the experiment; empty: runs/<its name>
-  std::string site;        ///< empty: slurm/site.yaml of hepar's own folder
-  std::string body;        ///< empty: slurm/trials.sbatch beside it
-  bool retry_failed = false;
-  bool accept_changes = false;
-  bool report = true;                  ///< a last job writes the tables
-  std::vector<std::string> overrides;  ///< of the file: --set axes.…, values.…, stages.…
+struct SubmitConfig : ExperimentChoice {
+  std::string site;    ///< empty: slurm/site.yaml of hepar's own folder
+  std::string body;    ///< empty: slurm/trials.sbatch beside it
+  bool report = true;  ///< a last job writes the tables
   void declare(ConfigSchema& schema);
 };
 

@@ -21,33 +21,6 @@
 namespace hepar {
 namespace {
 
-constexpr double kHeartbeatS = 5;
-
-/// The experiment is the folder of one that was planned: its file is not asked again.
-bool planned_already(const RunExperimentConfig& config) {
-  return fs::is_directory(config.experiment);
-}
-
-Experiment read_experiment(const RunExperimentConfig& config) {
-  require<ConfigError>(!config.experiment.empty(),
-                       "run: which experiment? hepar run EXPERIMENT.yaml");
-  if (!planned_already(config)) {
-    return expand_experiment(config.experiment, config.overrides, stage_kinds());
-  }
-  require<ConfigError>(config.overrides.empty() && config.out.empty(),
-                       "run: " + config.experiment +
-                           " is the folder of a planned experiment: --set and --out go with its "
-                           "file");
-  return TrialStore(config.experiment).experiment();
-}
-
-fs::path folder_of(const RunExperimentConfig& config, const Experiment& experiment) {
-  if (planned_already(config)) {
-    return config.experiment;
-  }
-  return config.out.empty() ? fs::path("runs") / experiment.name : fs::path(config.out);
-}
-
 std::string text_of(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -117,7 +90,7 @@ class ExperimentRun {
         ids_(config.trials.empty() ? std::vector<std::string>()
                                    : detail::selected_trials(config.trials, experiment_)),
         own_(ids_.empty() ? experiment_ : detail::part_of(experiment_, ids_)),
-        store_(folder_of(config, experiment_), ids_.empty() ? "" : ids_.front()),
+        store_(config.folder(experiment_), ids_.empty() ? "" : ids_.front()),
         ranks_per_trial_(config.ranks_per_trial == 0 ? world.size()
                                                      : static_cast<int>(config.ranks_per_trial)) {}
 
@@ -154,7 +127,7 @@ class ExperimentRun {
   /// Under the experiment's lease: one such run at a time.
   void open_all() {
     make_writable_directory(store_.folder());
-    lease_ = std::make_unique<Lease>(store_.folder(), kHeartbeatS);
+    lease_ = std::make_unique<Lease>(store_.folder());
     store_.open(experiment_, config_.accept_changes);
     recover();
     store_.plan(experiment_, config_.retry_failed);
@@ -162,7 +135,7 @@ class ExperimentRun {
 
   /// Each trial's own lease keeps such runs apart.
   void open_part() {
-    if (!planned_already(config_)) {
+    if (!config_.planned_already()) {
       store_.open(experiment_, config_.accept_changes);
     }
     detail::check_inputs_done(experiment_, own_, store_, config_.inputs_wait_s);
@@ -245,11 +218,28 @@ class ExperimentRun {
 
 }  // namespace
 
+void RunExperimentConfig::declare(ConfigSchema& schema) {
+  ExperimentChoice::declare(schema);
+  schema.add("ranks_per_trial", ranks_per_trial,
+             "Ranks that work on one trial; 0: all. Fewer: groups run trials side by side",
+             Range{.low = 0}, Effect::kNone);
+  schema.add("trials", trials,
+             "Only these trials: ID,ID,… or @FILE with an id a line. Other runs may work beside",
+             {}, Effect::kNone);
+  schema.add("inputs_wait_s", inputs_wait_s,
+             "Seconds to wait for what --trials read, on file systems that show it late",
+             Range{.low = 0}, Effect::kNone);
+  schema.add("json", json, "With --dry-run: what trials.json would hold", {}, Effect::kNone);
+}
+
 ExitCode run_experiment(const RunExperimentConfig& config, bool dry_run, Communicator& world) {
   std::string text;
   together(world, [&] {
     if (world.is_root()) {
-      const Experiment read = read_experiment(config);  // one rank looks at the inputs
+      // One rank looks at the inputs.
+      const Experiment read = config.read("run", [&] {
+        return expand_experiment(config.experiment, config.overrides, stage_kinds());
+      });
       if (!config.trials.empty()) {
         (void)detail::selected_trials(config.trials, read);
       }
@@ -262,7 +252,7 @@ ExitCode run_experiment(const RunExperimentConfig& config, bool dry_run, Communi
     if (world.is_root() && config.json) {
       log::print(to_json(experiment).dump());
     } else if (world.is_root()) {
-      print_trials(experiment, folder_of(config, experiment));
+      print_trials(experiment, config.folder(experiment));
     }
     return ExitCode::kDone;
   }

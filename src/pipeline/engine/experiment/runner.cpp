@@ -17,7 +17,6 @@ namespace {
 
 constexpr auto kPause = std::chrono::milliseconds(50);
 constexpr auto kLookEvery = std::chrono::seconds(20);
-constexpr double kHeartbeatS = 5;
 
 /// Not every command asks for leave before it writes: a group whose trial has a successor ends.
 void leave_to_successor() {

@@ -1,26 +1,43 @@
-#include "hepar/pipeline/run_command.h"
+#include "hepar/pipeline/experiment_choice.h"
+
+#include "hepar/core/error.h"
+#include "hepar/core/files.h"
+#include "hepar/pipeline/trial_store.h"
 
 namespace hepar {
 
-void RunExperimentConfig::declare(ConfigSchema& schema) {
+void ExperimentChoice::declare(ConfigSchema& schema) {
   schema.add("experiment", experiment,
              "The experiment file, or the folder of a planned one (also as the first word)", {},
              Effect::kNone);
   schema.add("out", out, "Folder of the experiment; empty: runs/NAME", {}, Effect::kNone);
-  schema.add("ranks_per_trial", ranks_per_trial,
-             "Ranks that work on one trial; 0: all. Fewer: groups run trials side by side",
-             Range{.low = 0}, Effect::kNone);
-  schema.add("retry_failed", retry_failed, "Run trials again that have failed", {}, Effect::kNone);
+  schema.add("retry_failed", retry_failed, "Do trials again that have failed", {}, Effect::kNone);
   schema.add("accept_changes", accept_changes,
              "Redo trials whose settings changed since they were planned in --out", {},
              Effect::kNone);
-  schema.add("trials", trials,
-             "Only these trials: ID,ID,… or @FILE with an id a line. Other runs may work beside",
-             {}, Effect::kNone);
-  schema.add("inputs_wait_s", inputs_wait_s,
-             "Seconds to wait for what --trials read, on file systems that show it late",
-             Range{.low = 0}, Effect::kNone);
-  schema.add("json", json, "With --dry-run: what trials.json would hold", {}, Effect::kNone);
+}
+
+bool ExperimentChoice::planned_already() const { return fs::is_directory(experiment); }
+
+Experiment ExperimentChoice::read(const std::string& command,
+                                  const std::function<Experiment()>& expand) const {
+  require<ConfigError>(!experiment.empty(),
+                       command + ": which experiment? hepar " + command + " EXPERIMENT.yaml");
+  if (!planned_already()) {
+    return expand();
+  }
+  require<ConfigError>(overrides.empty() && out.empty(),
+                       command + ": " + experiment +
+                           " is the folder of a planned experiment: --set and --out go with its "
+                           "file");
+  return TrialStore(experiment).experiment();
+}
+
+fs::path ExperimentChoice::folder(const Experiment& read) const {
+  if (planned_already()) {
+    return experiment;
+  }
+  return out.empty() ? fs::path("runs") / read.name : fs::path(out);
 }
 
 std::vector<std::string> take_overrides(const std::vector<std::string>& arguments,

@@ -15,8 +15,9 @@ std::string checked_output(const std::vector<std::string>& command) {
   const ProcessResult result = run_process(command);
   const std::string line = shell_line(command);
   require(result.exit_code == 0,
-          line + (result.exit_code == 127 ? ": cannot be started: is this a machine of the cluster?"
-                                          : ": ended with " + std::to_string(result.exit_code)));
+          line + (result.exit_code == kNotStarted
+                      ? ": cannot be started: is this a machine of the cluster?"
+                      : ": ended with " + std::to_string(result.exit_code)));
   return result.output;
 }
 

@@ -16,12 +16,6 @@
 extern char** environ;  // NOLINT: POSIX names it
 
 namespace hepar::detail {
-namespace {
-
-constexpr int kNotStarted = 127;
-
-}  // namespace
-
 std::string shell_quoted(const std::string& word) {
   const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 ||

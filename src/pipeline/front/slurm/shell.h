@@ -8,8 +8,10 @@ namespace hepar::detail {
 std::string shell_quoted(const std::string& word);
 std::string shell_line(const std::vector<std::string>& words);
 
+inline constexpr int kNotStarted = 127;  ///< exit code of what is not there, as in shells
+
 struct ProcessResult {
-  int exit_code = 0;   ///< 127: it could not be started
+  int exit_code = 0;   ///< kNotStarted: it could not be started
   std::string output;  ///< stdout; stderr goes where ours goes
 };
 

@@ -35,17 +35,8 @@ fs::path shipped(const std::string& name) {
                     "; give it with --site and --body");
 }
 
-/// The engine knows what a stage's keys mean; this program starts it to expand the file.
-Experiment read_experiment(const SubmitConfig& config) {
-  require<ConfigError>(!config.experiment.empty(),
-                       "submit: which experiment? hepar submit EXPERIMENT.yaml");
-  if (fs::is_directory(config.experiment)) {
-    require<ConfigError>(config.overrides.empty() && config.out.empty(),
-                         "submit: " + config.experiment +
-                             " is the folder of a planned experiment: --set and --out go with its "
-                             "file");
-    return TrialStore(config.experiment).experiment();
-  }
+/// The engine knows what a stage's keys mean; it is started to expand the file.
+Experiment expand_by_engine(const SubmitConfig& config) {
   std::vector<std::string> words{(own_folder() / "hepar-engine").string(), "run", config.experiment,
                                  "--dry-run", "--json"};
   for (const std::string& override_text : config.overrides) {
@@ -86,8 +77,8 @@ class Submission {
   Submission(const SubmitConfig& config, bool dry_run)
       : config_(config),
         dry_run_(dry_run),
-        experiment_(read_experiment(config)),
-        store_(folder(config, experiment_)),
+        experiment_(config.read("submit", [&] { return expand_by_engine(config); })),
+        store_(fs::absolute(config.folder(experiment_)).lexically_normal()),
         slurm_(store_.folder() / "slurm"),
         site_(read_site(config.site.empty() ? shipped("site.yaml") : fs::path(config.site))),
         body_(read_text(config.body.empty() ? shipped("trials.sbatch") : fs::path(config.body))) {}
@@ -99,7 +90,7 @@ class Submission {
     }
     make_writable_directory(slurm_ / "logs");
     const SubmissionLock lock(slurm_ / "lock");
-    if (!fs::is_directory(config_.experiment)) {
+    if (!config_.planned_already()) {
       store_.open(experiment_, config_.accept_changes);
     }
     store_.plan(experiment_, config_.retry_failed);
@@ -107,13 +98,6 @@ class Submission {
   }
 
  private:
-  static fs::path folder(const SubmitConfig& config, const Experiment& experiment) {
-    const fs::path chosen = fs::is_directory(config.experiment) ? fs::path(config.experiment)
-                            : config.out.empty()                ? fs::path("runs") / experiment.name
-                                                                : fs::path(config.out);
-    return fs::absolute(chosen).lexically_normal();
-  }
-
   void submit() {
     detail::JobBook book(slurm_ / "jobs.json");
     // Asked even when the book is empty: without Slurm nothing should be written.
@@ -151,18 +135,22 @@ class Submission {
     }
     // A group that was split for MaxArraySize has several arrays of one name.
     const fs::path base = scripts_ / (std::to_string(i) + "-" + array.name);
-    const ScriptPlace place{.experiment = store_.folder(),
-                            .list = base.string() + ".txt",
-                            .log = slurm_ / "logs" / (array.name + "-%A_%a.txt"),
-                            .program = (own_folder() / "hepar").string()};
-    const std::string id = deliver(base.string() + ".sbatch", dependency(arrays, i),
-                                   batch_script(array, place, body_), list);
+    const std::string id =
+        deliver(base.string() + ".sbatch", dependency(arrays, i),
+                batch_script(array, place(array.name, base.string() + ".txt"), body_), list);
     jobs_.push_back(id);
     if (!dry_run_) {
       book.add(id, array.name, array.elements);
     }
     log::print("job " + id + "  " + array.name + "  " + std::to_string(trials) + " trial(s) in " +
                std::to_string(array.elements.size()) + " element(s)");
+  }
+
+  [[nodiscard]] ScriptPlace place(const std::string& job, const std::string& list) const {
+    return {.experiment = store_.folder(),
+            .list = list,
+            .log = slurm_ / "logs" / (job + "-%A_%a.txt"),
+            .program = (own_folder() / "hepar").string()};
   }
 
   [[nodiscard]] std::string dependency(const std::vector<JobArray>& arrays, std::size_t i) const {
@@ -208,15 +196,11 @@ class Submission {
     JobArray job{.name = "report", .resources = common, .elements = {{}}};
     job.resources.ranks = job.resources.nodes = job.resources.cpus_per_rank = 1;
     job.resources.gpus_per_node = job.resources.throttle = 0;
-    const ScriptPlace place{.experiment = store_.folder(),
-                            .list = {},
-                            .log = slurm_ / "logs" / "report-%A_%a.txt",
-                            .program = (own_folder() / "hepar").string()};
     const std::string body =
         "#!/bin/bash\n# The tables of an experiment, after its last job.\n#@RESOURCES\n#@SETUP\n"
         "exec \"${container[@]}\" \"$program\" report \"$experiment\"\n";
     const std::string id = deliver(scripts_ / "report.sbatch", "afterany:" + join(jobs_, ":"),
-                                   batch_script(job, place, body), "");
+                                   batch_script(job, place(job.name, {}), body), "");
     if (!dry_run_) {
       book.add(id, job.name, {});
     }
@@ -250,18 +234,10 @@ class Submission {
 }  // namespace
 
 void SubmitConfig::declare(ConfigSchema& schema) {
-  schema.add("experiment", experiment,
-             "The experiment file, or the folder of a planned one (also as the first word)", {},
-             Effect::kNone);
-  schema.add("out", out, "Folder of the experiment; empty: runs/NAME", {}, Effect::kNone);
+  ExperimentChoice::declare(schema);
   schema.add("site", site, "What jobs ask for; empty: slurm/site.yaml beside hepar", {},
              Effect::kNone);
   schema.add("body", body, "The batch script; empty: slurm/trials.sbatch beside hepar", {},
-             Effect::kNone);
-  schema.add("retry_failed", retry_failed, "Submit trials again that have failed", {},
-             Effect::kNone);
-  schema.add("accept_changes", accept_changes,
-             "Redo trials whose settings changed since they were planned in --out", {},
              Effect::kNone);
   schema.add("report", report, "A last job writes the tables", {}, Effect::kNone);
 }
