@@ -4,7 +4,7 @@
 # the trainings save and stop; the exit code is then 75 and the same command continues.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-if [ $# -lt 3 ]; then
+if [ $# -lt 3 ] || [[ $3 == -* ]]; then
   sed -n '2,4s/^# //p' "$0" >&2
   exit 2
 fi
