@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kWeights = "weights.safetensors";
 constexpr const char* kOptimizer = "optimizer.safetensors";
+constexpr const char* kBest = "best.safetensors";
 constexpr const char* kState = "state.json";
 
 std::string folder_name(std::int64_t step) {
@@ -67,6 +68,10 @@ Checkpoint load(const fs::path& folder) {
   verify(folder / kOptimizer, json_get<std::string>(checkpoint.state, "optimizer_xxh64", where));
   checkpoint.weights = read_tensors(folder / kWeights);
   checkpoint.optimizer = read_tensors(folder / kOptimizer);
+  if (checkpoint.state.contains("best_xxh64")) {
+    verify(folder / kBest, json_get<std::string>(checkpoint.state, "best_xxh64", where));
+    checkpoint.best = read_tensors(folder / kBest);
+  }
   return checkpoint;
 }
 
@@ -86,6 +91,9 @@ void CheckpointStore::save(const Checkpoint& checkpoint, const Lease& lease) con
   state["step"] = checkpoint.step;
   state["weights_xxh64"] = to_hex(write_tensors(temporary / kWeights, checkpoint.weights));
   state["optimizer_xxh64"] = to_hex(write_tensors(temporary / kOptimizer, checkpoint.optimizer));
+  if (!checkpoint.best.empty()) {
+    state["best_xxh64"] = to_hex(write_tensors(temporary / kBest, checkpoint.best));
+  }
   write_json(temporary / kState, state);
   sync_path(temporary);
   lease.check();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <map>
 #include <set>
 #include <utility>
@@ -213,6 +214,23 @@ FoldCases fold_cases(const CaseList& cases, const DataConfig& data, FoldRule rul
     refuse_missing_stage(cases, fold, data);
   }
   return fold;
+}
+
+FoldCases inner_parts(const CaseList& cases, const std::vector<std::size_t>& training,
+                      double share) {
+  const std::map<Patient, std::int64_t> fold_of =
+      deal_by_stage(cases, training, std::llround(1 / share));
+  FoldCases parts;
+  for (const std::size_t i : training) {
+    (fold_of.at(patient_of(cases, i)) == 0 ? parts.validation : parts.training).push_back(i);
+  }
+  require<ConfigError>(!parts.training.empty() && !parts.validation.empty(),
+                       "train.early_stopping: " + std::to_string(fold_of.size()) +
+                           " training patients are too few to keep some back");
+  require<ConfigError>(stages_of(cases, parts.training) == stages_of(cases, training),
+                       "train.early_stopping: a stage would be absent from what is trained on; "
+                       "lower train.inner_share");
+  return parts;
 }
 
 Json splits_of(const CaseList& cases, const DataConfig& data, FoldRule rule) {

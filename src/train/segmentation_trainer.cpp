@@ -38,6 +38,8 @@ class SegmentationTask : public TrainingTask {
       : data_(config.data), plan_(plan_of(data_, config)) {}
 
   void resolve(TrainConfig& config) const override {
+    require<ConfigError>(config.train.early_stopping == 0,
+                         "train.early_stopping: staging only; a segmentation makes all its steps");
     require<ConfigError>(config.augmentation.preset != "lna",
                          "augmentation.preset: lna turns volumes of any size; patches keep theirs: "
                          "wanted nnunet for task segmentation");

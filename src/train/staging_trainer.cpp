@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -47,7 +48,14 @@ void add(std::vector<double>& sums, const std::vector<double>& more) {
 /// A ResNet and a head on volumes of interest.
 class StagingTask : public TrainingTask {
  public:
-  explicit StagingTask(const TrainConfig& config) : data_(config.data, FoldRule::kByStage) {}
+  explicit StagingTask(const TrainConfig& config)
+      : data_(config.data, FoldRule::kByStage), parts_(data_.fold()) {
+    if (config.train.early_stopping > 0) {
+      require<ConfigError>(config.train.validate_every > 0,
+                           "train.early_stopping: wanted train.validate_every above 0, found 0");
+      parts_ = inner_parts(data_.cases(), data_.fold().training, config.train.inner_share);
+    }
+  }
 
   void resolve(TrainConfig& config) const override {
     if (config.train.global_batch == 0) {
@@ -65,7 +73,7 @@ class StagingTask : public TrainingTask {
 
   void build(const TrainingContext& context) override {
     context_ = &context;
-    sampler_.emplace(data_.cases(), data_.fold().training,
+    sampler_.emplace(data_.cases(), parts_.training,
                      StageSampler::Options{.seed = config().seed,
                                            .global_batch = config().train.global_batch,
                                            .patients = config().sampling.patients});
@@ -159,24 +167,27 @@ class StagingTask : public TrainingTask {
     return {.loss = value.loss, .metrics = metrics, .wait_s = wait.count()};
   }
 
-  /// Mean head loss over the held-out volumes, dealt to the ranks.
+  /// Mean head loss over the held-out volumes, dealt to the ranks and summed in their order: early
+  /// stopping must not depend on the ranks.
   Json validate() override {
     const at::NoGradGuard no_gradient;
     network_->eval();
-    const std::vector<std::size_t>& cases = data_.fold().validation;
-    std::vector<double> sums(2);
+    const std::vector<std::size_t>& cases = parts_.validation;
+    std::vector<double> losses(cases.size());
+    std::vector<double> counts(cases.size());
     for (auto i = static_cast<std::size_t>(context_->communicator.rank()); i < cases.size();
          i += static_cast<std::size_t>(context_->communicator.size())) {
       const StagingOutput output =
           network_->forward(voi_tensor(data_.cases(), cases[i]).to(context_->device));
       const SampleLoss loss = network_->head().loss(output.logits, stages_of({cases[i]}));
-      sums[0] += loss.numerator.sum().item<double>();
-      sums[1] += loss.denominator.sum().item<double>();
+      losses[i] = loss.numerator.sum().item<double>();
+      counts[i] = loss.denominator.sum().item<double>();
     }
     network_->train();
-    const std::vector<double> totals =
-        reduce_in_order({sums}, context_->communicator, {.reduction = Reduction::kFast});
-    return {{"validation_loss", totals[0] / totals[1]}};
+    context_->communicator.all_reduce(losses, ReduceOp::kSum);
+    context_->communicator.all_reduce(counts, ReduceOp::kSum);
+    return {{"validation_loss", std::accumulate(losses.begin(), losses.end(), 0.0) /
+                                    std::accumulate(counts.begin(), counts.end(), 0.0)}};
   }
 
   void write_model(const std::filesystem::path& folder, const Lineage& origin) override {
@@ -250,6 +261,7 @@ class StagingTask : public TrainingTask {
   }
 
   TrainingData data_;
+  FoldCases parts_;  ///< trained and validated on: the fold's, or with early stopping inner ones
   const TrainingContext* context_ = nullptr;
   StagingOptions options_;
   std::shared_ptr<StagingNetwork> network_;

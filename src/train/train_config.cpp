@@ -44,6 +44,13 @@ void ScheduleConfig::declare(ConfigSchema& schema) {
              Effect::kNone);
   schema.add("validation_patches", validation_patches, "Patches of one online validation",
              Range{.low = 1}, Effect::kNone);
+  schema.add("early_stopping", early_stopping,
+             "Staging: validations (validate_every) without a lower loss after which training "
+             "ends, with the weights of the lowest; 0: never",
+             Range{.low = 0});
+  schema.add("inner_share", inner_share,
+             "Share of the fold's training patients that early stopping validates on instead",
+             Range{.low = 0.05, .high = 0.5});
 }
 
 void OptimizerConfig::declare(ConfigSchema& schema) {

@@ -66,7 +66,8 @@ TrainingRun::TrainingRun(const TrainConfig& config, std::unique_ptr<TrainingTask
                                               communicator.size(), reducer_options(config_)),
                .device = at::kCPU},
       out_(config_.out),
-      store_(out_, config_.train.keep_checkpoints) {
+      store_(out_, config_.train.keep_checkpoints),
+      early_stopping_(config_.train) {
   at::set_num_threads(static_cast<int>(config_.run.threads));
   context_.device = choose_device(config_.device, communicator);
   task_->build(context_);
@@ -80,7 +81,7 @@ TrainOutcome TrainingRun::run() {
   open_run_folder();
   resume();
   check_start();
-  if (step_ < config_.train.steps) {
+  if (!is_done()) {
     train();
   }
   return finish();
@@ -147,6 +148,9 @@ void TrainingRun::load(const Checkpoint& checkpoint) {
   copy_tensors(checkpoint.weights, weights(), where);
   optimizer_->load_state(checkpoint.optimizer, where);
   origin_ = continued_origin(config_.init, checkpoint.state, where);
+  if (early_stopping_.on()) {
+    early_stopping_.load(checkpoint.state.at("early_stopping"), checkpoint.best, where);
+  }
   step_ = checkpoint.step;
   log::info("continuing " + out_.string() + " at step " + std::to_string(step_));
 }
@@ -161,17 +165,21 @@ void TrainingRun::check_start() {
   check_same_start(communicator_, identity);
 }
 
+bool TrainingRun::is_done() const {
+  return step_ >= config_.train.steps || early_stopping_.exhausted();
+}
+
 void TrainingRun::train() {
   const StopSignal signals;
   StepFlags flags(communicator_);
   task_->open(step_);
   Progress progress("training", config_.train.steps - step_, communicator_.is_root());
   bool stop = false;
-  while (step_ < config_.train.steps && !stop) {
+  while (!is_done() && !stop) {
     const double loss = one_step(flags);
     progress.advance(1, "loss " + std::to_string(loss));
     stop = stop_agreed(flags);  // before saving: a step that went wrong is not kept
-    if (!stop && step_ % config_.train.checkpoint_every == 0 && step_ < config_.train.steps) {
+    if (!stop && step_ % config_.train.checkpoint_every == 0 && !is_done()) {
       save();
     }
   }
@@ -213,13 +221,21 @@ double TrainingRun::one_step(StepFlags& flags) {
   }
   const std::int64_t every = config_.train.validate_every;
   if (every > 0 && (step_ % every == 0 || last)) {
-    Json record{{"step", step_}};
-    record.update(task_->validate());
-    if (metrics_) {
-      metrics_->append(record);
-    }
+    validate();
   }
   return done.loss;
+}
+
+void TrainingRun::validate() {
+  Json record{{"step", step_}};
+  record.update(task_->validate());
+  if (early_stopping_.on()) {
+    early_stopping_.see(step_, record.at("validation_loss").get<double>(), weights());
+    record["best_step"] = early_stopping_.best_step();
+  }
+  if (metrics_) {
+    metrics_->append(record);
+  }
 }
 
 /// Rank 0 writes; a full disk or a lost lease there ends every rank with the same error.
@@ -231,16 +247,27 @@ void TrainingRun::save() {
       state["generation"] = lease_->generation();
       state["seed"] = config_.seed;
       state["init"] = origin_.to_json();
-      store_.save(
-          {.step = step_, .weights = weights(), .optimizer = optimizer_->state(), .state = state},
-          *lease_);
+      if (early_stopping_.on()) {
+        state["early_stopping"] = early_stopping_.state();
+      }
+      store_.save({.step = step_,
+                   .weights = weights(),
+                   .optimizer = optimizer_->state(),
+                   .best = early_stopping_.best_weights(),
+                   .state = state},
+                  *lease_);
     }
   });
 }
 
 TrainOutcome TrainingRun::finish() {
-  const bool done = step_ >= config_.train.steps;
+  const bool done = is_done();
   save();
+  if (done && early_stopping_.best_step() > 0) {
+    copy_tensors(early_stopping_.best_weights(), weights(), out_.string());
+    log::info("weights of step " + std::to_string(early_stopping_.best_step()) +
+              ", whose inner validation loss was the lowest");
+  }
   together(communicator_, [&] {
     if (done && communicator_.is_root()) {
       lease_->check();

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 
+#include "early_stopping.h"
 #include "metrics_log.h"
 #include "run_folder.h"
 #include "training_task.h"
@@ -41,8 +42,11 @@ class TrainingRun {
   void load(const Checkpoint& checkpoint);
   void check_start();
   void train();
+  /// All steps are made, or more would not help.
+  [[nodiscard]] bool is_done() const;
   [[nodiscard]] bool stop_agreed(StepFlags& flags) const;
   double one_step(StepFlags& flags);
+  void validate();
   void save();
   TrainOutcome finish();
 
@@ -57,6 +61,7 @@ class TrainingRun {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<GradientReducer> reducer_;
   std::unique_ptr<Lease> lease_;
+  EarlyStopping early_stopping_;
   std::unique_ptr<MetricsLog> metrics_;
   std::int64_t step_ = 0;
 };

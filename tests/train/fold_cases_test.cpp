@@ -223,6 +223,31 @@ TEST_F(StageFolds, EveryFoldHasAsManyOfEachStage) {
   EXPECT_EQ(held.size(), set->cases().size());
 }
 
+TEST_F(StageFolds, InnerPartsDivideTheTrainingPartByPatient) {
+  const CaseList cases(*set);
+  const FoldCases outer = fold(0, 5);
+  const FoldCases inner = inner_parts(cases, outer.training, 0.25);
+
+  std::vector<std::size_t> both = inner.training;
+  both.insert(both.end(), inner.validation.begin(), inner.validation.end());
+  std::sort(both.begin(), both.end());
+  EXPECT_EQ(both, outer.training);
+  std::set<std::string> trained;
+  for (const std::size_t i : inner.training) {
+    trained.insert(cases.record(i).patient);
+  }
+  std::set<int> stages;
+  for (const std::size_t i : inner.validation) {
+    EXPECT_FALSE(trained.contains(cases.record(i).patient));
+    stages.insert(*cases.record(i).stage);
+  }
+  EXPECT_EQ(stages.size(), 4U);
+  const double share =
+      static_cast<double>(inner.validation.size()) / static_cast<double>(both.size());
+  EXPECT_NEAR(share, 0.25, 0.06);
+  EXPECT_THROW(static_cast<void>(inner_parts(cases, {outer.training.front()}, 0.25)), ConfigError);
+}
+
 TEST_F(StageFolds, AStageThatAFoldLacksIsRefused) {
   EXPECT_NO_THROW(static_cast<void>(fold(0, 7)));  // seven patients of S3: one each
   std::string message;

@@ -55,6 +55,83 @@ TEST_F(StagingTraining, AStoppedRunContinuesToTheSameWeights) {
   EXPECT_EQ(train_staging(begun, world).weights_hash, whole);
 }
 
+class EarlyStoppingOf : public StagingTraining {
+ protected:
+  TrainConfig stopping(const std::string& run, std::int64_t steps) const {
+    TrainConfig config = this->config(run, steps);
+    config.train.validate_every = 2;
+    config.train.early_stopping = 100;
+    config.train.inner_share = 0.25;
+    return config;
+  }
+  /// The last "best_step" that the run wrote down.
+  [[nodiscard]] std::int64_t best_step(const std::string& run) const {
+    std::int64_t best = 0;
+    std::istringstream lines(read_text(folder.path() / run / "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      best = Json::parse(line).value("best_step", best);
+    }
+    return best;
+  }
+};
+
+TEST_F(EarlyStoppingOf, EndsAfterAsManyValidationsWithoutALowerLoss) {
+  TrainConfig still = stopping("still", 40);
+  still.optimizer.lr = 0;  // no loss is ever lower than the first
+  still.train.early_stopping = 3;
+  const TrainOutcome outcome = train_staging(still, world);
+  world.barrier();
+
+  EXPECT_EQ(outcome.code, ExitCode::kDone);
+  EXPECT_EQ(outcome.steps_done, 2 + 3 * 2);
+  EXPECT_EQ(best_step("still"), 2);
+  EXPECT_EQ(train_staging(still, world).steps_done, 2 + 3 * 2) << "run again, nothing is redone";
+}
+
+TEST_F(EarlyStoppingOf, TheWeightsAreThoseOfTheLowestLoss) {
+  TrainConfig restless = stopping("long", 12);
+  restless.optimizer.lr = 0.05;  // so that the last step is not the best
+  const std::string kept = train_staging(restless, world).weights_hash;
+  world.barrier();
+  const std::int64_t best = best_step("long");
+  ASSERT_LT(best, 12);
+  TrainConfig shorter = stopping("short", best);
+  shorter.optimizer.lr = 0.05;
+
+  EXPECT_EQ(train_staging(shorter, world).weights_hash, kept);
+}
+
+TEST_F(EarlyStoppingOf, NeitherRanksNorAnInterruptionChangeIt) {
+  TrainConfig begun = stopping("parts", 12);
+  begun.optimizer.lr = 0.05;
+  begun.train.checkpoint_every = 2;
+  const std::string whole = train_staging(begun, world).weights_hash;
+  world.barrier();
+  ASSERT_LT(best_step("parts"), 12);
+  if (world.is_root()) {  // as if it had died after step 10, with the best weights behind it
+    fs::remove_all(folder.path() / "parts" / "checkpoints" / "step-0000012");
+  }
+  world.barrier();
+  EXPECT_EQ(train_staging(begun, world).weights_hash, whole);
+
+  Communicator alone = Communicator::self();
+  TrainConfig own = stopping("alone-" + std::to_string(world.rank()), 12);
+  own.optimizer.lr = 0.05;
+  EXPECT_EQ(train_staging(own, alone).weights_hash, whole);
+}
+
+TEST_F(EarlyStoppingOf, WantsValidations) {
+  TrainConfig without = stopping("without", 4);
+  without.train.validate_every = 0;
+  try {
+    train_staging(without, world);
+    FAIL() << "trained";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::kUsage);
+    EXPECT_NE(std::string(e.what()).find("wanted train.validate_every above 0"), std::string::npos);
+  }
+}
+
 /// Mean of a metric over the first and over the last quarter of the steps.
 struct Course {
   double first = 0, last = 0;

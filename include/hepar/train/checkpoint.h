@@ -13,17 +13,18 @@ struct Checkpoint {
   std::int64_t step = 0;  ///< steps done
   NamedTensors weights;
   NamedTensors optimizer;
-  Json state;  ///< what else a resume needs and compares
+  NamedTensors best = {};  ///< weights of the lowest inner validation loss; often none
+  Json state;         ///< what else a resume needs and compares
 };
 
-/// OUT/checkpoints: step-NNNNNNN/{weights.safetensors, optimizer.safetensors, state.json} and
-/// `latest`.
+/// OUT/checkpoints: step-NNNNNNN/{weights.safetensors, optimizer.safetensors, state.json}, with
+/// early stopping best.safetensors too, and `latest`.
 class CheckpointStore {
  public:
   CheckpointStore(std::filesystem::path run_folder, std::int64_t keep);
 
   /// Writes into a temporary folder, syncs, checks the lease, renames, points `latest` at it, then
-  /// removes the oldest beyond keep. state.json receives the xxh64 of both files. Throws DataError,
+  /// removes the oldest beyond keep. state.json receives the xxh64 of the others. Throws DataError,
   /// CommError.
   void save(const Checkpoint& checkpoint, const Lease& lease) const;
 

@@ -32,6 +32,11 @@ enum class FoldRule {
 FoldCases fold_cases(const CaseList& cases, const DataConfig& data,
                      FoldRule rule = FoldRule::kByMask);
 
+/// Some of a fold's training cases kept back to decide when to stop: about `share` of the patients,
+/// dealt by stage and domain. Throws ConfigError when either part has none.
+FoldCases inner_parts(const CaseList& cases, const std::vector<std::size_t>& training,
+                      double share);
+
 /// All folds in nnU-Net's splits_final.json: [{"train": [ids], "val": [ids]}, …].
 Json splits_of(const CaseList& cases, const DataConfig& data, FoldRule rule = FoldRule::kByMask);
 

@@ -60,6 +60,10 @@ struct ScheduleConfig {
   std::int64_t log_every = 10;
   std::int64_t validate_every = 0;  ///< steps; 0: never
   std::int64_t validation_patches = 16;
+  /// Validations without a lower loss after which training ends; 0: never. Staging only: they see
+  /// `inner_share` of the fold's training patients, kept out of training for it (PROTOCOL §5).
+  std::int64_t early_stopping = 0;
+  double inner_share = 0.15;
   void declare(ConfigSchema& schema);
 };
 
