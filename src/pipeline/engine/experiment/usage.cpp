@@ -36,6 +36,8 @@ std::string utc_now() {
   return text.data();
 }
 
+}  // namespace
+
 std::vector<int> my_processors() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -49,8 +51,6 @@ std::vector<int> my_processors() {
   }
   return processors;
 }
-
-}  // namespace
 
 double peak_memory_mib() {
   std::ifstream status("/proc/self/status");
