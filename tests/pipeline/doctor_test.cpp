@@ -153,24 +153,15 @@ TEST(Doctor, NotesRanksOnTheThreadsOfOneCore) {
                       .advice = "a rank a core"});
 }
 
-TEST(Doctor, NotesProcessorsThatWouldIdle) {
+TEST(Doctor, SeesUnequalThreads) {
   DoctorFacts facts = healthy();
   facts.ranks[2].threads = 1;
 
   expect_only(facts, {.point = "threads",
-                      .verdict = Verdict::kNote,
-                      .found = "1 a rank, which has 2 processors of its own on n2",
-                      .advice = "run.threads=2"});
-}
-
-TEST(Doctor, DoesNotTakeSharedProcessorsForIdleOnes) {
-  DoctorFacts facts = healthy();
-  for (RankFacts& rank : facts.ranks) {
-    rank.processors = rank.cores = {0, 1, 2, 3};
-  }
-
-  EXPECT_EQ(point(facts, "threads").verdict, Verdict::kOk);
-  EXPECT_EQ(point(facts, "processors").verdict, Verdict::kOk);
+                      .verdict = Verdict::kProblem,
+                      .found = "1 to 2 a rank",
+                      .advice = "run.threads=1",
+                      .code = ExitCode::kCommunication});
 }
 
 TEST(Doctor, SeesAnotherVersionOnAnotherHost) {
@@ -318,8 +309,8 @@ TEST(Doctor, PrintsATableAndWhatToDo) {
 
   EXPECT_TRUE(has(text, "\nlauncher      ok       4 ranks")) << text;
   EXPECT_TRUE(has(text, "\nshared files  problem  /x: no such folder\n")) << text;
-  EXPECT_TRUE(has(text, "\nthreads: set run.threads=2\n")) << text;
-  EXPECT_TRUE(text.ends_with("\n1 problem, 1 note")) << text;
+  EXPECT_TRUE(has(text, "\nthreads: a training wants the same")) << text;
+  EXPECT_TRUE(text.ends_with("\n2 problems, no notes")) << text;
   EXPECT_TRUE(doctor_text(judge(healthy())).ends_with("\nno problems, no notes"));
 }
 

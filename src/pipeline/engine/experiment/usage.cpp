@@ -70,7 +70,7 @@ Usage::Usage()
 
 TrialCost Usage::finish(Communicator& group) const {
   std::array<double, 2> sums{cpu_seconds() - cpu_s_,
-                             static_cast<double>(usable_processors()) / group.local_size()};
+                             static_cast<double>(usable_processors()) / group.local_sharers()};
   std::array<double, 1> peak{peak_memory_mib()};
   group.all_reduce(sums, ReduceOp::kSum);
   group.all_reduce(peak, ReduceOp::kMax);

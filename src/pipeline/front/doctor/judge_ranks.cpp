@@ -55,15 +55,6 @@ std::vector<std::string> crowded_hosts(const RanksByHost& hosts,
   return texts;
 }
 
-/// Whether no two ranks of a host may use the same processor.
-bool apart(const std::vector<RankFacts>& ranks) {
-  std::size_t sum = 0;
-  for (const RankFacts& rank : ranks) {
-    sum += rank.processors.size();
-  }
-  return sum == union_of(ranks, &RankFacts::processors).size();
-}
-
 std::string range_text(const std::set<std::int64_t>& numbers) {
   const std::string low = std::to_string(*numbers.begin());
   return numbers.size() == 1 ? low : low + " to " + std::to_string(*numbers.rbegin());
@@ -140,16 +131,11 @@ Finding judge_threads(const DoctorFacts& facts) {
     threads.insert(rank.threads);
   }
   Finding finding{.point = "threads", .found = range_text(threads) + " a rank"};
-  for (const auto& [host, ranks] : by_host(facts)) {
-    for (const RankFacts& rank : ranks) {
-      const auto own = static_cast<std::int64_t>(rank.processors.size());
-      if (apart(ranks) && rank.threads < own) {
-        finding.verdict = Verdict::kNote;
-        finding.found = std::to_string(rank.threads) + " a rank, which has " + std::to_string(own) +
-                        " processors of its own on " + host;
-        finding.advice = "set run.threads=" + std::to_string(own);
-      }
-    }
+  if (threads.size() > 1) {
+    finding.verdict = Verdict::kProblem;
+    finding.code = ExitCode::kCommunication;
+    finding.advice = "a training wants the same number on every rank: set run.threads=" +
+                     std::to_string(*threads.begin()) + ", or give each rank as many processors";
   }
   return finding;
 }
