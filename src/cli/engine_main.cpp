@@ -17,6 +17,7 @@
 #include "hepar/core/text.h"
 #include "hepar/pipeline/choose_command.h"
 #include "hepar/pipeline/classify_command.h"
+#include "hepar/pipeline/doctor_command.h"
 #include "hepar/pipeline/predict_command.h"
 #include "hepar/pipeline/pseudo_label_command.h"
 #include "hepar/pipeline/run_command.h"
@@ -80,6 +81,12 @@ ExitCode train(const std::string& name, const Arguments& arguments, Communicator
       arguments, world, run_train_command, config);
 }
 
+ExitCode doctor(const std::string& name, const Arguments& arguments, Communicator& world) {
+  DoctorConfig config;
+  return with_config({"hepar", name, "check a node or an allocation, and say what to do"},
+                     arguments, world, run_doctor, config);
+}
+
 ExitCode run_trials(const std::string& name, const Arguments& arguments, Communicator& world) {
   RunExperimentConfig config;
   const Arguments words = take_overrides(arguments, config.overrides);
@@ -101,7 +108,8 @@ const std::map<std::string, Command>& commands() {
                            run_classify_command)},
       {"choose", command("find the best of several trained configurations, or the best two",
                          run_choose_command)},
-      {"run", run_trials}};
+      {"run", run_trials},
+      {"doctor", doctor}};
   return known;
 }
 

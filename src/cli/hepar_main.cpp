@@ -69,6 +69,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"run", "hepar-engine", "do what is not done of an experiment"},
     {"submit", "", "the same through Slurm: job arrays for what is missing"},
     {"status", "", "what of an experiment is done, runs, waits or failed"},
+    {"doctor", "hepar-engine", "check a node or an allocation: ranks, MPI, GPUs, files, clocks"},
     {"report", "", "tables, curves, costs and commands of an experiment"},
 });
 

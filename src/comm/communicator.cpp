@@ -1,5 +1,6 @@
 #include "hepar/comm/communicator.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,6 +54,22 @@ CommHandle owned(MPI_Comm raw) {
   return handle;
 }
 
+/// Ranks of `local` whose processors meet this rank's. Collective.
+int count_sharers(MPI_Comm local, int local_size) {
+  cpu_set_t mine;
+  CPU_ZERO(&mine);
+  ::sched_getaffinity(0, sizeof(mine), &mine);  // where it fails nobody shares: all are empty
+  std::vector<cpu_set_t> all(static_cast<std::size_t>(local_size));
+  mpi_check(MPI_Allgather(&mine, sizeof(mine), MPI_BYTE, all.data(), sizeof(mine), MPI_BYTE, local),
+            "MPI_Allgather");
+  const auto sharers = std::count_if(all.begin(), all.end(), [&](const cpu_set_t& other) {
+    cpu_set_t both;
+    CPU_AND(&both, &mine, &other);
+    return CPU_COUNT(&both) > 0;
+  });
+  return std::max(1, static_cast<int>(sharers));
+}
+
 }  // namespace
 
 MPI_Op mpi_op(ReduceOp op) {
@@ -86,6 +103,7 @@ std::unique_ptr<Communicator::Impl> Communicator::Impl::adopt(CommHandle comm) {
     const CommHandle local = owned(raw);
     mpi_check(MPI_Comm_rank(local.get(), &impl->local_rank), "MPI_Comm_rank");
     mpi_check(MPI_Comm_size(local.get(), &impl->local_size), "MPI_Comm_size");
+    impl->local_sharers = count_sharers(local.get(), impl->local_size);
     impl->comm = std::move(comm);
   }
   return impl;
@@ -128,6 +146,7 @@ int Communicator::rank() const { return impl_->rank; }
 int Communicator::size() const { return impl_->size; }
 int Communicator::local_rank() const { return impl_->local_rank; }
 int Communicator::local_size() const { return impl_->local_size; }
+int Communicator::local_sharers() const { return impl_->local_sharers; }
 const std::string& Communicator::host() const { return impl_->host; }
 
 void Communicator::barrier() {

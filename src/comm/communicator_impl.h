@@ -24,6 +24,7 @@ struct Communicator::Impl {
   int size = 1;
   int local_rank = 0;
   int local_size = 1;
+  int local_sharers = 1;
   std::string host;
   std::uint32_t sequence = 0;
 

@@ -1,5 +1,6 @@
 #include "hepar/comm/environment.h"
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -37,6 +38,14 @@ int announced_ranks(const std::function<const char*(const char*)>& variable) {
     }
   }
   return 0;
+}
+
+std::string mpi_library() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING + 1> text{};
+  int length = 0;
+  mpi_check(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
+  const std::string whole(text.data());
+  return whole.substr(0, whole.find_first_of(",\n"));  // then come build host and date
 }
 
 MpiEnvironment::MpiEnvironment(int& argc, char**& argv)

@@ -22,7 +22,7 @@ at::Device choose_device(const std::string& name, const Communicator& communicat
 
 int choose_threads(std::int64_t asked, const Communicator& communicator) {
   return asked > 0 ? static_cast<int>(asked)
-                   : std::max(1, usable_processors() / communicator.local_size());
+                   : std::max(1, usable_processors() / communicator.local_sharers());
 }
 
 }  // namespace hepar

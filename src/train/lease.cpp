@@ -136,7 +136,8 @@ std::string text_of(const Holder& h) {
 }
 
 /// Returns when the newest holder may be replaced; throws when it is alive.
-void wait_until_free(const fs::path& folder, std::int64_t newest, double heartbeat_s) {
+void wait_until_free(const fs::path& folder, std::int64_t newest, double heartbeat_s,
+                     IfHeld if_held) {
   if (newest == 0) {
     return;
   }
@@ -144,9 +145,10 @@ void wait_until_free(const fs::path& folder, std::int64_t newest, double heartbe
   if (first && known_free(*first)) {
     return;
   }
-  log::info(folder.parent_path().string() + ": held by " +
-            (first ? text_of(*first) : "an unreadable lease") + "; waiting " +
-            std::to_string(kMissedBeats) + " beats for a sign of life");
+  const std::string held = folder.parent_path().string() + ": held by " +
+                           (first ? text_of(*first) : "an unreadable lease");
+  require<CommError>(if_held == IfHeld::kWait, held);
+  log::info(held + "; waiting " + std::to_string(kMissedBeats) + " beats for a sign of life");
   const double beat_s = std::max(heartbeat_s, first ? first->heartbeat_s : 0);
   std::this_thread::sleep_for(std::chrono::duration<double>(kMissedBeats * beat_s));
   const std::optional<Holder> then = read_holder(lease_path(folder, newest));
@@ -204,7 +206,8 @@ struct Lease::Impl {
   }
 };
 
-Lease::Lease(const std::filesystem::path& folder, double heartbeat_s, std::function<void()> on_loss)
+Lease::Lease(const std::filesystem::path& folder, double heartbeat_s, std::function<void()> on_loss,
+             IfHeld if_held)
     : impl_(std::make_unique<Impl>()) {
   impl_->folder = folder / "lease";
   impl_->on_loss = std::move(on_loss);
@@ -219,7 +222,7 @@ Lease::Lease(const std::filesystem::path& folder, double heartbeat_s, std::funct
                    .released = false,
                    .restart = own_restart()};
   const std::int64_t newest = newest_generation(impl_->folder);
-  wait_until_free(impl_->folder, newest, heartbeat_s);
+  wait_until_free(impl_->folder, newest, heartbeat_s, if_held);
   impl_->holder.generation = newest + 1;
   require<CommError>(create_exclusively(lease_path(impl_->folder, newest + 1), impl_->holder),
                      folder.string() + ": another run took this folder at the same moment");

@@ -80,7 +80,7 @@ void DistConfig::declare(ConfigSchema& schema) {
 
 void RunConfig::declare(ConfigSchema& schema) {
   schema.add("threads", threads,
-             "Torch threads of a rank; 0: usable processors / ranks on the host", Range{.low = 0});
+             "Torch threads of a rank; 0: usable processors / ranks that share them", Range{.low = 0});
   schema.add("loader_threads", loader_threads, "Threads that cut and augment patches",
              Range{.low = 1}, Effect::kNone);
   schema.add("prefetch_steps", prefetch_steps, "Steps prepared ahead", Range{.low = 1},

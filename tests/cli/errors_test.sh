@@ -6,7 +6,7 @@
 need_cohort
 
 # --- Help -----------------------------------------------------------------------------------------
-commands="phantom convert verify inspect export plan prepare train predict choose evaluate score submission"
+commands="phantom convert verify inspect export plan prepare train predict choose evaluate score submission doctor"
 overview=$(hepar --help)
 for command in $commands; do
   check "hepar --help names $command" grep -q "^$command " <<<"$overview"

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cmath>
@@ -51,6 +52,47 @@ TEST(Communicator, ReducesMoreThanOneSegment) {
     ASSERT_EQ(values[i],
               static_cast<float>(i % 1000) * static_cast<float>(ranks_sum(world.size())));
   }
+}
+
+/// Binds this process, while it lives, to the n-th of the processors that it may use.
+class Bound {
+ public:
+  explicit Bound(int n) {
+    ::sched_getaffinity(0, sizeof(before_), &before_);
+    int last = -1;
+    for (int left = n % CPU_COUNT(&before_); left >= 0; --left) {
+      do {
+        ++last;
+      } while (!CPU_ISSET(last, &before_));
+    }
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(last, &one);
+    ::sched_setaffinity(0, sizeof(one), &one);
+  }
+  ~Bound() { ::sched_setaffinity(0, sizeof(before_), &before_); }
+  Bound(const Bound&) = delete;
+  Bound& operator=(const Bound&) = delete;
+  Bound(Bound&&) = delete;
+  Bound& operator=(Bound&&) = delete;
+  [[nodiscard]] int processors() const { return CPU_COUNT(&before_); }
+
+ private:
+  cpu_set_t before_{};
+};
+
+TEST(Communicator, CountsTheRanksThatShareItsProcessors) {
+  const Communicator world = Communicator::world();
+  EXPECT_EQ(world.local_sharers(), world.size());  // the tests bind nobody
+
+  const Bound bound(world.rank());
+  const Communicator bound_world = Communicator::world();
+
+  int wanted = 0;
+  for (int rank = 0; rank < world.size(); ++rank) {
+    wanted += rank % bound.processors() == world.rank() % bound.processors() ? 1 : 0;
+  }
+  EXPECT_EQ(bound_world.local_sharers(), wanted);
 }
 
 TEST(Communicator, BroadcastsBytesAndTextOfAnyRoot) {

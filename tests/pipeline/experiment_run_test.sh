@@ -50,6 +50,7 @@ run 1 tiny.yaml --out one > one.log 2>&1 || { cat one.log; fail "one rank"; }
 [ "$(states one | grep -c done)" = 6 ] || fail "six trials: $(states one)"
 run 2 tiny.yaml --out two > two.log 2>&1 || { cat two.log; fail "two ranks"; }
 run 4 tiny.yaml --out four --ranks-per-trial 1 > four.log 2>&1 || { cat four.log; fail "four groups"; }
+! grep -q "waiting 3 beats" four.log || { cat four.log; fail "groups wait for each other's leases"; }
 diff <(states one) <(states two) || fail "other trials on two ranks"
 diff <(states one) <(states four) || fail "other trials in four groups"
 for exp in two four; do

@@ -103,6 +103,18 @@ TEST_F(LeaseOf, ALivingRunWithASlowerHeartbeatIsNotReplaced) {
   EXPECT_EQ(process->join(), 0);
 }
 
+TEST_F(LeaseOf, ALivingRunIsNotWaitedForWhenTheRestIsBetterDoneFirst) {
+  const auto process = holder(10);
+  const auto start = std::chrono::steady_clock::now();
+
+  EXPECT_THROW(Lease(run, 10, {}, IfHeld::kRefuse), CommError);
+
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  process->poke();
+  EXPECT_EQ(process->join(), 0);
+  EXPECT_EQ(Lease(run, 10, {}, IfHeld::kRefuse).generation(), 2);  // given back: taken at once
+}
+
 TEST_F(LeaseOf, TheJobIsNamed) {
   ::setenv("SLURM_JOB_ID", "4711", 1);
   const auto process = holder();

@@ -59,6 +59,9 @@ class Communicator {
   [[nodiscard]] bool is_root() const { return rank() == 0; }
   [[nodiscard]] int local_rank() const;  ///< among the ranks on this host
   [[nodiscard]] int local_size() const;
+  /// Ranks on this host, this one too, that may use a processor of this rank's: all of them where
+  /// nobody is bound, 1 where each rank has its own.
+  [[nodiscard]] int local_sharers() const;
   [[nodiscard]] const std::string& host() const;
 
   void barrier();

@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <string>
 
 namespace hepar {
 
@@ -7,6 +8,9 @@ namespace hepar {
 /// when the step speaks PMI or PMIx; 0 when nothing is said. `variable` looks up an environment
 /// variable.
 int announced_ranks(const std::function<const char*(const char*)>& variable);
+
+/// Name and version of the MPI that this program runs with: "Open MPI v4.1.4".
+std::string mpi_library();
 
 /// MPI_Init_thread(FUNNELED) … MPI_Finalize. Outlives everything that communicates. Refuses a
 /// silent singleton: when OMPI_COMM_WORLD_SIZE (or SLURM_STEP_NUM_TASKS in a PMI/PMIx step) says

@@ -11,6 +11,12 @@ namespace hepar {
 /// Seconds between two signs of life of a holder, unless a command's configuration says otherwise.
 inline constexpr double kHeartbeatS = 5;
 
+/// About a lease whose holder may be alive.
+enum class IfHeld {
+  kWait,    ///< up to three beats for a sign of life
+  kRefuse,  ///< throw at once: somebody else may have it
+};
+
 /// The right to write into a run folder: OUT/lease/<generation>.json {generation, host, pid, job,
 /// beat}. The highest generation holds it; a background thread rewrites its beat. A successor takes
 /// over when the holder's process is gone (same host), has missed three beats, or was started by an
@@ -18,11 +24,11 @@ inline constexpr double kHeartbeatS = 5;
 /// checks before every rename: a fenced writer throws CommError (exit 4).
 class Lease {
  public:
-  /// Takes the lease of `folder`; waits up to three beats for a silent holder. Throws CommError
-  /// naming host, process and job when somebody else is alive in it.
+  /// Takes the lease of `folder`. Throws CommError naming host, process and job when somebody else
+  /// is alive in it.
   /// `on_loss` is called once, by the heartbeat's thread, when a successor has taken over.
   explicit Lease(const std::filesystem::path& folder, double heartbeat_s = kHeartbeatS,
-                 std::function<void()> on_loss = {});
+                 std::function<void()> on_loss = {}, IfHeld if_held = IfHeld::kWait);
   ~Lease();  ///< stops the heartbeat and marks the lease as given back
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;

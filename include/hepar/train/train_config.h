@@ -90,7 +90,7 @@ struct DistConfig {
 };
 
 struct RunConfig {
-  std::int64_t threads = 0;  ///< of Torch, a rank; 0: usable processors / ranks on the host
+  std::int64_t threads = 0;  ///< of Torch, a rank; 0: usable processors / ranks that share them
   std::int64_t loader_threads = 1;
   std::int64_t prefetch_steps = 3;
   double heartbeat_s = 5;  ///< of the run folder's lease

@@ -181,7 +181,7 @@ void InferenceConfig::declare_inference(ConfigSchema& schema) {
   schema.add("mirror", mirror, "Average over the flips used in training");
   schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where networks run", Effect::kNone);
   schema.add("tile_batch", tile_batch, "Tiles in one forward pass", Range{.low = 1}, Effect::kNone);
-  schema.add("threads", threads, "Threads of a rank; 0: usable processors / ranks on the host",
+  schema.add("threads", threads, "Threads of a rank; 0: usable processors / ranks that share them",
              Range{.low = 0}, Effect::kNone);
 }
 

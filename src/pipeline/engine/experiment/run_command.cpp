@@ -97,7 +97,7 @@ class ExperimentRun {
   ExitCode run() {
     const StopSignal signals;
     open();
-    const Schedule schedule(own_, measured_costs(own_, store_));
+    const Schedule schedule(own_, costs());
     run_groups(schedule);
     return finish(schedule);
   }
@@ -148,6 +148,17 @@ class ExperimentRun {
       log::warn("trial " + line);
     }
     store_.forget_stop();
+  }
+
+  /// A file for each trial that is done: one rank reads them.
+  std::map<std::string, double> costs() {
+    Json read = Json::object();
+    together(world_, [&] {
+      if (world_.is_root()) {
+        read = measured_costs(own_, store_);
+      }
+    });
+    return Json::parse(world_.broadcast(read.dump(), 0)).get<std::map<std::string, double>>();
   }
 
   void run_groups(const Schedule& schedule) {

@@ -45,17 +45,44 @@ bool GroupRunner::somebody_else_runs(const std::string& id) const {
   return any_running([&](const std::string& other) { return other != id; });
 }
 
+/// Whoever holds a candidate's lease is about to move it: other candidates come first. One that
+/// stays a candidate was left by a process on another host that only its silence tells from a
+/// living one, and that is waited for.
 bool GroupRunner::take(const std::string& id, TrialState from) {
+  const auto now = std::chrono::steady_clock::now();
+  const auto held = held_.find(id);
+  const bool left = held != held_.end() && now - held->second > kLookEvery;
   try {
-    lease_ = std::make_unique<Lease>(store_.trial_folder(id), kHeartbeatS, leave_to_successor);
+    lease_ = std::make_unique<Lease>(store_.trial_folder(id), kHeartbeatS, leave_to_successor,
+                                     left ? IfHeld::kWait : IfHeld::kRefuse);
   } catch (const CommError&) {
+    if (left || held == held_.end()) {
+      held_[id] = now;
+    }
     return false;
   }
+  held_.erase(id);
   if (store_.move(id, from, TrialState::kRunning)) {
     return true;
   }
   lease_.reset();
   return false;
+}
+
+std::string GroupRunner::take_one_of(std::vector<std::string> candidates) {
+  std::erase_if(held_, [&](const auto& entry) {
+    return std::find(candidates.begin(), candidates.end(), entry.first) == candidates.end();
+  });
+  if (!begun_) {
+    // All groups begin at once, each at another of the first candidates.
+    const auto first = std::min<std::ptrdiff_t>(place_.group, std::ssize(candidates) - 1);
+    std::rotate(candidates.begin(), candidates.begin() + first, candidates.begin() + first + 1);
+  }
+  const auto taken = std::find_if(candidates.begin(), candidates.end(), [&](const std::string& id) {
+    return take(id, TrialState::kPlanned);
+  });
+  begun_ = begun_ || taken != candidates.end();
+  return taken == candidates.end() ? "" : *taken;
 }
 
 void GroupRunner::give_back(const std::string& id, TrialState to) {
@@ -90,14 +117,12 @@ GroupRunner::Decision GroupRunner::claim() {
     }
   }
   if (next.kind == NextStep::Kind::kRun && !suspect_runs()) {
-    for (const std::string& id : next.candidates) {
-      if (take(id, TrialState::kPlanned)) {
-        if (!suspect_runs()) {
-          return {.action = "run", .id = id};
-        }
-        give_back(id, TrialState::kPlanned);
-        break;
-      }
+    const std::string id = take_one_of(next.candidates);
+    if (!id.empty() && !suspect_runs()) {
+      return {.action = "run", .id = id};
+    }
+    if (!id.empty()) {
+      give_back(id, TrialState::kPlanned);
     }
   }
   if (next.kind == NextStep::Kind::kWait) {

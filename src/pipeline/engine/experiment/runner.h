@@ -7,8 +7,10 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hepar::detail {
 
@@ -40,8 +42,10 @@ class GroupRunner {
   };
   [[nodiscard]] Decision decide(Communicator& group);
   [[nodiscard]] Decision claim();
-  /// Lease and rename; false when the trial is somebody else's.
+  /// Lease and rename; false when the trial is somebody else's, or may be.
   [[nodiscard]] bool take(const std::string& id, TrialState from);
+  /// The first of these that can be taken; empty when none can.
+  [[nodiscard]] std::string take_one_of(std::vector<std::string> candidates);
   void give_back(const std::string& id, TrialState to);
   [[nodiscard]] bool any_running(const std::function<bool(const std::string& id)>& which) const;
   [[nodiscard]] bool somebody_else_runs(const std::string& id) const;
@@ -56,6 +60,9 @@ class GroupRunner {
   Place place_;
   std::chrono::steady_clock::time_point looked_ = std::chrono::steady_clock::now();
   std::unique_ptr<Lease> lease_;  ///< of the trial that runs; the root's
+  bool begun_ = false;            ///< has taken a trial
+  /// Candidates that were held by somebody when they were first tried.
+  std::map<std::string, std::chrono::steady_clock::time_point> held_;
 };
 
 }  // namespace hepar::detail

@@ -36,6 +36,8 @@ std::string utc_now() {
   return text.data();
 }
 
+}  // namespace
+
 std::vector<int> my_processors() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -49,8 +51,6 @@ std::vector<int> my_processors() {
   }
   return processors;
 }
-
-}  // namespace
 
 double peak_memory_mib() {
   std::ifstream status("/proc/self/status");
@@ -70,7 +70,7 @@ Usage::Usage()
 
 TrialCost Usage::finish(Communicator& group) const {
   std::array<double, 2> sums{cpu_seconds() - cpu_s_,
-                             static_cast<double>(usable_processors()) / group.local_size()};
+                             static_cast<double>(usable_processors()) / group.local_sharers()};
   std::array<double, 1> peak{peak_memory_mib()};
   group.all_reduce(sums, ReduceOp::kSum);
   group.all_reduce(peak, ReduceOp::kMax);

@@ -4,11 +4,15 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 namespace hepar::detail {
 
 /// The most memory this process has held at once; 0 where the kernel does not say.
 double peak_memory_mib();
+
+/// Numbers of the processors this process may use.
+std::vector<int> my_processors();
 
 /// Measures what a group of ranks uses from construction to finish().
 class Usage {
