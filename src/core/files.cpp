@@ -1,6 +1,5 @@
 #include "hepar/core/files.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -9,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "hepar/core/descriptor.h"
 #include "hepar/core/error.h"
 
 namespace hepar {
@@ -18,28 +18,9 @@ namespace {
   throw DataError(path.string() + ": " + action + " failed: " + std::strerror(errno));
 }
 
-/// Closes the descriptor on every way out.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) {
-      ::close(fd_);
-    }
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor(Descriptor&&) = delete;
-  Descriptor& operator=(Descriptor&&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 void write_all(const fs::path& path, std::span<const std::byte> bytes) {
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (file.get() < 0) {
+  const Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  if (!file.is_open()) {
     fail(path, "creating");
   }
   std::size_t done = 0;
@@ -114,7 +95,7 @@ void write_atomically(const fs::path& path, const std::string& text) {
 }
 
 void sync_path(const fs::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(path, O_RDONLY);
   // Some network file systems cannot sync a folder and say EINVAL: their rename is as durable as it
   // gets.
   if (file.get() < 0 || (::fsync(file.get()) != 0 && errno != EINVAL)) {
@@ -128,7 +109,7 @@ void make_writable_directory(const fs::path& path) {
   require<DataError>(!error && fs::is_directory(path),
                      path.string() + ": the folder cannot be created: " + error.message());
   const fs::path probe = temporary_name(path / "probe");
-  const Descriptor file(::open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  const Descriptor file(probe, O_WRONLY | O_CREAT);
   if (file.get() < 0) {
     fail(path, "writing into the folder");
   }

@@ -1,6 +1,5 @@
 #include "byte_source.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -10,6 +9,7 @@
 #include <cstring>
 #include <vector>
 
+#include "hepar/core/descriptor.h"
 #include "hepar/core/error.h"
 
 namespace hepar {
@@ -24,23 +24,13 @@ class PlainSource : public ByteSource {
     require<DataError>(std::filesystem::is_regular_file(status), path_ + ": not a regular file");
     size_ = static_cast<std::int64_t>(std::filesystem::file_size(path, error));
     require<DataError>(!error && size_ > 0, path_ + ": the file is empty");
-    file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    require<DataError>(file_ >= 0, path_ + ": cannot be opened: " + std::strerror(errno));
+    file_ = Descriptor(path, O_RDONLY);
+    require<DataError>(file_.is_open(), path_ + ": cannot be opened: " + std::strerror(errno));
   }
-  ~PlainSource() override {
-    if (file_ >= 0) {
-      ::close(file_);
-    }
-  }
-  PlainSource(const PlainSource&) = delete;
-  PlainSource& operator=(const PlainSource&) = delete;
-  PlainSource(PlainSource&&) = delete;
-  PlainSource& operator=(PlainSource&&) = delete;
-
   std::size_t read(std::span<std::byte> into) override {
     std::size_t done = 0;
     while (done < into.size()) {
-      const ssize_t n = ::read(file_, into.data() + done, into.size() - done);
+      const ssize_t n = ::read(file_.get(), into.data() + done, into.size() - done);
       if (n < 0 && errno == EINTR) {
         continue;
       }
@@ -55,12 +45,12 @@ class PlainSource : public ByteSource {
   [[nodiscard]] std::int64_t most_bytes() const override { return size_; }
   [[nodiscard]] bool is_exact() const override { return true; }
   [[nodiscard]] const std::string& path() const { return path_; }
-  void rewind() const { ::lseek(file_, 0, SEEK_SET); }
+  void rewind() const { ::lseek(file_.get(), 0, SEEK_SET); }
 
  private:
   std::string path_;
   std::int64_t size_ = 0;
-  int file_ = -1;
+  Descriptor file_;
 };
 
 class GzipSource : public ByteSource {

@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <nifti2_io.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -13,6 +12,7 @@
 #include <memory>
 #include <utility>
 
+#include "hepar/core/descriptor.h"
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
 #include "hepar/image/nifti.h"
@@ -29,23 +29,13 @@ class OutputFile {
  public:
   /// `name` is what messages call it: the file's final path, not its temporary one.
   OutputFile(const std::filesystem::path& path, std::string name)
-      : name_(std::move(name)),
-        file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
-    check(file_ >= 0, "creating");
+      : name_(std::move(name)), file_(path, O_WRONLY | O_CREAT | O_TRUNC) {
+    check(file_.is_open(), "creating");
   }
-  ~OutputFile() {
-    if (file_ >= 0) {
-      ::close(file_);
-    }
-  }
-  OutputFile(const OutputFile&) = delete;
-  OutputFile& operator=(const OutputFile&) = delete;
-  OutputFile(OutputFile&&) = delete;
-  OutputFile& operator=(OutputFile&&) = delete;
 
   void write(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-      const ssize_t n = ::write(file_, bytes.data(), bytes.size());
+      const ssize_t n = ::write(file_.get(), bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) {
         continue;
       }
@@ -55,10 +45,7 @@ class OutputFile {
   }
 
   /// Network file systems report a full disk here.
-  void close() {
-    const int file = std::exchange(file_, -1);
-    check(::close(file) == 0, "closing");
-  }
+  void close() { check(file_.close(), "closing"); }
 
  private:
   void check(bool good, const char* action) const {
@@ -68,7 +55,7 @@ class OutputFile {
   }
 
   std::string name_;
-  int file_;
+  Descriptor file_;
 };
 
 /// gzip with an empty name and time 0, so equal images give equal files.

@@ -1,6 +1,5 @@
 #include "shard_index.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +25,7 @@ struct Pipeline {
 
 /// Superblocks 0 and 1 are the old format, whose metadata have no checksums and whose damage
 /// HDF5 1.10 does not always survive.
-void check_signature(const std::filesystem::path& path, const FileDescriptor& file) {
+void check_signature(const std::filesystem::path& path, const ShardFile& file) {
   constexpr std::array<unsigned char, 8> kSignature{0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
   std::array<unsigned char, 9> head{};
   const ssize_t n = ::pread(file.get(), head.data(), head.size(), 0);
@@ -157,35 +156,17 @@ IndexedArray index_array(hid_t shard, const std::string& name, std::uint64_t fil
 
 }  // namespace
 
-FileDescriptor::FileDescriptor(const std::filesystem::path& path)
-    : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-  require<DataError>(descriptor_ >= 0,
+ShardFile::ShardFile(const std::filesystem::path& path) : descriptor_(path, O_RDONLY) {
+  require<DataError>(descriptor_.is_open(),
                      path.string() + ": cannot be opened: " + std::strerror(errno));
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(descriptor_);
-    throw DataError(path.string() + ": not a regular file");
-  }
+  require<DataError>(::fstat(descriptor_.get(), &status) == 0 && S_ISREG(status.st_mode),
+                     path.string() + ": not a regular file");
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
-FileDescriptor::FileDescriptor(FileDescriptor&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), size_(std::exchange(other.size_, 0)) {}
-
-FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
-FileDescriptor::~FileDescriptor() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-  }
-}
-
 std::map<std::string, IndexedArray> index_shard(const std::filesystem::path& path,
-                                                const FileDescriptor& file) {
+                                                const ShardFile& file) {
   check_signature(path, file);
   const std::string where = path.string();
   const hdf5::Session session;

@@ -6,25 +6,21 @@
 #include <vector>
 
 #include "chunk_grid.h"
+#include "hepar/core/descriptor.h"
 
 namespace hepar {
 
 /// An open file, read with pread.
-class FileDescriptor {
+class ShardFile {
  public:
-  FileDescriptor() = default;
+  ShardFile() = default;
   /// Throws DataError with the system's reason.
-  explicit FileDescriptor(const std::filesystem::path& path);
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  FileDescriptor(FileDescriptor&& other) noexcept;
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
-  ~FileDescriptor();
-  [[nodiscard]] int get() const { return descriptor_; }
+  explicit ShardFile(const std::filesystem::path& path);
+  [[nodiscard]] int get() const { return descriptor_.get(); }
   [[nodiscard]] std::uint64_t size() const { return size_; }
 
  private:
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   std::uint64_t size_ = 0;
 };
 
@@ -47,6 +43,6 @@ struct IndexedArray {
 /// and array: not HDF5, an old file format without checksums, another filter, an unknown type, a
 /// chunk that is missing or lies outside the file.
 std::map<std::string, IndexedArray> index_shard(const std::filesystem::path& path,
-                                                const FileDescriptor& file);
+                                                const ShardFile& file);
 
 }  // namespace hepar

@@ -12,7 +12,7 @@ namespace hepar {
 
 struct ShardReader::Impl {
   std::filesystem::path path;
-  FileDescriptor file;
+  ShardFile file;
   std::map<std::string, IndexedArray> arrays;
 
   [[nodiscard]] const IndexedArray& find(const std::string& dataset) const {
@@ -30,7 +30,7 @@ struct ShardReader::Impl {
 
 ShardReader::ShardReader(std::filesystem::path path) : impl_(std::make_unique<Impl>()) {
   impl_->path = std::move(path);
-  impl_->file = FileDescriptor(impl_->path);
+  impl_->file = ShardFile(impl_->path);
   impl_->arrays = index_shard(impl_->path, impl_->file);
 }
 

@@ -1,6 +1,5 @@
 #include "hepar/train/lease.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <optional>
 #include <thread>
 
+#include "hepar/core/descriptor.h"
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
 #include "hepar/core/json.h"
@@ -161,12 +161,10 @@ void wait_until_free(const fs::path& folder, std::int64_t newest, double heartbe
 
 /// Creates the lease file of `generation`; false when somebody else was first.
 bool create_exclusively(const fs::path& path, const Holder& holder) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (fd < 0) {
+  if (!Descriptor(path, O_WRONLY | O_CREAT | O_EXCL).is_open()) {
     require<DataError>(errno == EEXIST, path.string() + ": the lease cannot be created");
     return false;
   }
-  ::close(fd);
   write_json(path, to_json(holder));
   return true;
 }

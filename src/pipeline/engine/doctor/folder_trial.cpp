@@ -1,5 +1,4 @@
 // Does a folder behave between ranks as leases, trials and checkpoints need it?
-#include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <thread>
 
 #include "doctor/measure.h"
+#include "hepar/core/descriptor.h"
 #include "hepar/core/files.h"
 
 namespace hepar::detail {
@@ -20,26 +20,10 @@ namespace {
 constexpr int kRounds = 20;
 using Clock = std::chrono::steady_clock;
 
-/// An open file; closing it gives back its lock.
-class OpenFile {
- public:
-  OpenFile(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
-  ~OpenFile() {
-    if (fd_ >= 0) {
-      ::close(fd_);
-    }
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  OpenFile(OpenFile&&) = delete;
-  OpenFile& operator=(OpenFile&&) = delete;
-  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
-  /// 0, or the system's number for why not.
-  [[nodiscard]] int lock() const { return ::flock(fd_, LOCK_EX | LOCK_NB) == 0 ? 0 : errno; }
-
- private:
-  int fd_;
-};
+/// 0, or the system's number for why not. Closing the file gives the lock back.
+int lock_file(const Descriptor& file) {
+  return ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+}
 
 std::string error_of(const std::function<void()>& work) {
   try {
@@ -183,7 +167,7 @@ class FolderTrial {
   /// How a lease's generation is taken.
   void create_exclusively() {
     facts_.shared_creations = rounds_without_one_winner([&](int round) {
-      return OpenFile(probe_ / ("created-" + std::to_string(round)), O_WRONLY | O_CREAT | O_EXCL)
+      return Descriptor(probe_ / ("created-" + std::to_string(round)), O_WRONLY | O_CREAT | O_EXCL)
           .is_open();
     });
   }
@@ -192,7 +176,7 @@ class FolderTrial {
   void rename_together() {
     const auto planned = [&](int round) { return probe_ / ("planned-" + std::to_string(round)); };
     for (int round = 0; world_.is_root() && round < kRounds; ++round) {
-      const OpenFile made(planned(round), O_WRONLY | O_CREAT);
+      const Descriptor made(planned(round), O_WRONLY | O_CREAT);
     }
     facts_.shared_renames = rounds_without_one_winner([&](int round) {
       fs::path taken = planned(round);
@@ -203,10 +187,10 @@ class FolderTrial {
 
   /// The root's lock, while it holds it, against one on each other rank.
   void lock() {
-    const OpenFile file(file_of(0), O_RDWR);
-    const int first = world_.is_root() ? file.lock() : 0;
+    const Descriptor file(file_of(0), O_RDWR);
+    const int first = world_.is_root() ? lock_file(file) : 0;
     world_.barrier();
-    const int second = world_.is_root() ? EWOULDBLOCK : file.lock();
+    const int second = world_.is_root() ? EWOULDBLOCK : lock_file(file);
     const bool failed = first != 0 || (second != 0 && second != EWOULDBLOCK);
     const std::string problem =
         failed ? me() + ": " + std::strerror(first != 0 ? first : second) : "";

@@ -1,6 +1,5 @@
 #include "experiment/trial_log.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,20 +7,20 @@
 #include <cstring>
 #include <iostream>
 
+#include "hepar/core/descriptor.h"
 #include "hepar/core/error.h"
 
 namespace hepar::detail {
 
 TrialLog::TrialLog(const std::filesystem::path& file) {
-  const int log = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  require<DataError>(log >= 0,
+  const Descriptor log(file, O_WRONLY | O_CREAT | O_APPEND);
+  require<DataError>(log.is_open(),
                      file.string() + ": the log cannot be opened: " + std::strerror(errno));
   std::fflush(nullptr);
   stdout_ = ::dup(STDOUT_FILENO);
   stderr_ = ::dup(STDERR_FILENO);
-  ::dup2(log, STDOUT_FILENO);
-  ::dup2(log, STDERR_FILENO);
-  ::close(log);
+  ::dup2(log.get(), STDOUT_FILENO);
+  ::dup2(log.get(), STDERR_FILENO);
 }
 
 TrialLog::~TrialLog() {

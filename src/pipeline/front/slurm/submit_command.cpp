@@ -1,6 +1,5 @@
 #include "hepar/pipeline/submit_command.h"
 
-#include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 #include <cstdio>
 #include <set>
 
+#include "hepar/core/descriptor.h"
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
 #include "hepar/core/log.h"
@@ -54,22 +54,14 @@ Experiment expand_by_engine(const SubmitConfig& config) {
 /// While it lives, nobody else submits this experiment.
 class SubmissionLock {
  public:
-  explicit SubmissionLock(const fs::path& file) {
-    descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    require<DataError>(descriptor_ >= 0, file.string() + ": cannot be created");
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      ::close(descriptor_);
-      throw ConfigError(file.string() + ": somebody else submits this experiment just now");
-    }
+  explicit SubmissionLock(const fs::path& file) : file_(file, O_RDWR | O_CREAT) {
+    require<DataError>(file_.is_open(), file.string() + ": cannot be created");
+    require<ConfigError>(::flock(file_.get(), LOCK_EX | LOCK_NB) == 0,
+                         file.string() + ": somebody else submits this experiment just now");
   }
-  ~SubmissionLock() { ::close(descriptor_); }
-  SubmissionLock(const SubmissionLock&) = delete;
-  SubmissionLock& operator=(const SubmissionLock&) = delete;
-  SubmissionLock(SubmissionLock&&) = delete;
-  SubmissionLock& operator=(SubmissionLock&&) = delete;
 
  private:
-  int descriptor_ = -1;
+  Descriptor file_;
 };
 
 class Submission {
