@@ -16,7 +16,7 @@ for program in munged slurmctld slurmd; do
   command -v "$program" > /dev/null || { echo "start.sh: $program is missing; apt-get install slurm-wlm munge" >&2; exit 1; }
 done
 [ "$(id -u)" = 0 ] || { echo "start.sh: wants root: slurmd starts jobs for others" >&2; exit 1; }
-mkdir -p "$folder"/{state,spool,log}
+mkdir -p "$folder"/{state,spool,log,tmp}
 
 # Others may run here: take ports that are free.
 port=$((20000 + RANDOM % 10000))
@@ -63,6 +63,8 @@ $(printf '%s\n' "$@")
 NodeName=$host NodeAddr=127.0.0.1 CPUs=2 Boards=1 SocketsPerBoard=1 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=$memory State=UNKNOWN
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
 CONF
+# In /tmp they outlive a killed step, and another Slurm that counts its jobs from 1 stumbles over them.
+echo "PMIxCliTmpDirBase=$folder/tmp" > "$folder/mpi.conf"
 cat > "$folder/env" <<ENV
 export SLURM_CONF=$folder/slurm.conf
 export PATH=\$PATH:/usr/sbin:/sbin
