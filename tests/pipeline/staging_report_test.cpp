@@ -309,6 +309,77 @@ TEST(StagingEvidence, IsTheMeanOverSequencesSeedsAndPatients) {
   EXPECT_TRUE(heading("Noise outside of the liver"));
 }
 
+const char* const kFit = R"(
+name: fit
+axes: {seed: [0, 1], row: [ce]}
+stages:
+  ce: {command: fit, seed: "${seed}", train: {steps: 30}}
+  test: {command: classify, in: "${${row}}"}
+  out_of_fold: {command: classify, in: "${${row}}", flavour: sweet}
+table: {kind: staging, scores: test, rows: row, fit: out_of_fold, draws: 50}
+)";
+
+/// Patients that no other table has, without folds: a test set.
+std::vector<std::string> test_lines() {
+  std::vector<std::string> lines =
+      cohort_lines({.patients = 24, .seeds = 2, .random_seed = 77, .noise = 2});
+  for (std::string& line : lines) {
+    std::vector<std::string> cells = split(line, ',');
+    cells[0] = line.starts_with("case") ? cells[0] : "t" + cells[0];
+    cells.erase(cells.begin() + 5);
+    line = join(cells, ",");
+  }
+  return lines;
+}
+
+std::vector<std::string> lines_of_seed(const std::vector<std::string>& lines, char seed) {
+  std::vector<std::string> found{lines.front()};
+  std::copy_if(lines.begin() + 1, lines.end(), std::back_inserter(found),
+               [&](const std::string& line) { return line.back() == seed; });
+  return found;
+}
+
+TEST(StagingFit, CutsComeFromTheNamedStageAsInScore) {
+  const TemporaryFolder folder;
+  const Tables tables;
+  const TrialStore store(folder.path() / "exp");
+  const Experiment experiment = expand_staging(kFit);
+  store.open(experiment, false);
+  store.plan(experiment, false);
+  const auto folds = cohort_lines({.patients = 40, .folds = 2, .seeds = 2, .random_seed = 5});
+  for (const auto& [stage, lines] : {std::pair{"test", test_lines()}, {"out_of_fold", folds}}) {
+    for (const char seed : {'0', '1'}) {
+      const AxisValues axes{{"row", "ce"}, {"seed", std::string(1, seed)}};
+      const Trial& of = experiment.trial(experiment.cell(stage, axes)->id);
+      fs::create_directories(store.output(of));
+      write_atomically(store.output(of) / "scores.csv",
+                       join(lines_of_seed(lines, seed), "\n") + "\n");
+      store.write_outcome(of.id, {.done = true, .code_version = "0.1.0", .output_hash = "00ff"});
+      ASSERT_TRUE(store.move(of.id, TrialState::kPlanned, TrialState::kDone));
+    }
+  }
+
+  const ReportTables report = collect_report(store);
+
+  ScoreConfig config;
+  config.scores = tables.write("test.csv", test_lines());
+  config.fit = tables.write("folds.csv", folds);
+  config.options.bootstrap.draws = 50;
+  const Json expected = score(config);
+  const Json& scores = report.json["rows"][0]["scores"];
+  for (const char* question : {"cirrhosis", "substantial_fibrosis"}) {
+    EXPECT_EQ(scores["thresholds"][question], expected["thresholds"][question]);
+    EXPECT_EQ(scores[question]["acc_prior_corrected"], expected[question]["acc_prior_corrected"]);
+  }
+  ASSERT_EQ(scores["thresholds"]["cirrhosis"]["youden"].size(), 2);
+  const Json& youden = expected["thresholds"]["cirrhosis"]["youden"];
+  const double sensitivity =
+      (youden[0]["sensitivity"].get<double>() + youden[1]["sensitivity"].get<double>()) / 2;
+  const std::string text = to_markdown(report);
+  EXPECT_NE(text.find("| ce | cirrhosis | youden | "), std::string::npos) << text;
+  EXPECT_NE(text.find(" | " + digits(Json(sensitivity)) + " | "), std::string::npos) << text;
+}
+
 TEST_F(StagingReport, TwoTrialsThatScoreTheSameAreRefusedByName) {
   end("ce", "0", heads_.at("ce").of_seed("0"));
   end("ce", "1", heads_.at("ce").of_seed("0"));
@@ -334,6 +405,7 @@ TEST(StagingTable, WrongKeysAreRefusedWithFileAndLine) {
            {"[never, bce]", "[nevr, bce]", "18", "there is no row 'nevr'"},
            {"scores: volumes", "scores: ce", "13", "wanted a stage of command classify"},
            {"draws: 50", "noise: ce", "17", "wanted a stage of command classify"},
+           {"draws: 50", "fit: ce", "17", "wanted a stage of command classify"},
            {"draws: 50", "swapped: volume", "17", "did you mean 'volumes'?"},
            {"all: {ce: {cirrhosis:", "all: {ce: {cirhosis:", "20",
             "there is no question 'cirhosis'"},

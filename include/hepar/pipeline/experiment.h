@@ -64,6 +64,9 @@ struct TableSpec {
   /// Stages that score the same patients otherwise, each empty or one of command classify: with
   /// what is not liver replaced by noise; with a cue outside of the liver exchanged.
   std::string noise, swapped;
+  /// One of command classify with out-of-fold scores of other patients: cuts, weights of sequences
+  /// and stage priors are fitted on them. Empty: on the other folds of `scores`.
+  std::string fit;
 };
 
 /// One run of one command. Two stages that ask for the same thing are one trial.

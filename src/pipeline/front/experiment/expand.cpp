@@ -137,7 +137,7 @@ class Expansion {
       return;
     }
     const TableSpec& table = *experiment.table;
-    for (const std::string& stage : {table.scores, table.noise, table.swapped}) {
+    for (const std::string& stage : {table.scores, table.noise, table.swapped, table.fit}) {
       if (dependences_.contains(stage) && !dependences_[stage].axes.contains(table.rows)) {
         problems_.add(source_.document.place("table.rows") + ": table.rows: the stage '" + stage +
                       "' does not depend on the axis '" + table.rows +

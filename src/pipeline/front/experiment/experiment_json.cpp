@@ -15,7 +15,7 @@ Json to_json(const TableSpec& table) {
           {"cohort", table.cohort}, {"rows", table.rows},       {"titles", table.titles},
           {"groups", groups},       {"fusion", table.fusion},   {"ood", table.ood},
           {"draws", table.draws},   {"compare", table.compare}, {"paper", table.paper},
-          {"noise", table.noise},   {"swapped", table.swapped}};
+          {"noise", table.noise},   {"swapped", table.swapped}, {"fit", table.fit}};
 }
 
 TableSpec table_from_json(const Json& json) {
@@ -36,6 +36,7 @@ TableSpec table_from_json(const Json& json) {
   table.paper = json.at("paper");
   table.noise = json.value("noise", table.noise);
   table.swapped = json.value("swapped", table.swapped);
+  table.fit = json.value("fit", table.fit);
   return table;
 }
 

@@ -148,6 +148,7 @@ ReportTables staging_report(const TrialStore& store) {
   }
   add_part(tables, "Mean ± sd over domains", "mean ± sd over domains", domain_table(results));
   add_part(tables, "Paired differences", "paired differences", staging_difference_table(results));
+  add_part(tables, "Calls at fitted cuts", "calls at fitted cuts", cut_table(results));
   for (const std::string& question : kStagingQuestions) {
     const std::string title = "AUC of single sequences, " + question_title(question);
     add_part(tables, title, title, sequence_table(results, question));

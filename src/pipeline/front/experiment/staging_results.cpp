@@ -102,23 +102,30 @@ class StagingCollector {
     StagingRow row{.name = name, .title = title, .fusion = fusion.rule};
     const TableSpec& table = trials_.table();
     row.source = trials_.of_row(table.scores, name);
-    const std::optional<LoadedEvidence> own = load(row.source, row);
-    if (!own) {
+    std::optional<ViewTable> own_views = merged(row.source, row);
+    if (!own_views) {
       return row;
     }
-    row.document = score_document(own->evidence(), results_.options);
-    row.scored = own->scored();
-    row.evidence = activation_figures(own->views());
-    if (const auto swapped = load_stage(table.swapped, row)) {
-      row.evidence.merge(change_figures(own->scored(), swapped->scored()));
+    const std::optional<ViewTable> fit = views_of_stage(table.fit, row);
+    const auto evidence_of = [&](ViewTable views) {
+      return LoadedEvidence(std::move(views), {.fit = fit, .fusion = {.rule = row.fusion}});
+    };
+    const LoadedEvidence own = evidence_of(std::move(*own_views));
+    row.document = score_document(own.evidence(), results_.options);
+    row.scored = own.scored();
+    row.evidence = activation_figures(own.views());
+    if (auto swapped = views_of_stage(table.swapped, row)) {
+      const LoadedEvidence other = evidence_of(std::move(*swapped));
+      row.evidence.merge(change_figures(own.scored(), other.scored()));
     }
-    if (const auto noise = load_stage(table.noise, row)) {
-      row.noise = score_document(noise->evidence(), results_.options);
+    if (auto noise = views_of_stage(table.noise, row)) {
+      const LoadedEvidence other = evidence_of(std::move(*noise));
+      row.noise = score_document(other.evidence(), results_.options);
     }
     return row;
   }
 
-  std::optional<LoadedEvidence> load_stage(const std::string& stage, const StagingRow& row) {
+  std::optional<ViewTable> views_of_stage(const std::string& stage, const StagingRow& row) {
     if (stage.empty()) {
       return std::nullopt;
     }
@@ -126,22 +133,21 @@ class StagingCollector {
     for (const std::string& missing : trials.missing) {
       results_.notes.push_back(row.title + ": " + stage + " is missing, " + missing);
     }
-    return load(trials, row);
+    return merged(trials, row);
   }
 
-  std::optional<LoadedEvidence> load(const RowTrials& trials, const StagingRow& row) {
+  /// The scores of all trials that are done; none without any.
+  std::optional<ViewTable> merged(const RowTrials& trials, const StagingRow& row) {
     std::vector<std::string> files;
     std::transform(trials.outputs.begin(), trials.outputs.end(), std::back_inserter(files), csv_of);
     if (files.empty()) {
       return std::nullopt;
     }
-    MergedScores merged = merge_score_tables(files);
-    for (const std::string& reason : merged.left_out) {
+    MergedScores scores = merge_score_tables(files);
+    for (const std::string& reason : scores.left_out) {
       results_.notes.push_back(row.title + ": left out, " + reason);
     }
-    EvidenceRequest request;
-    request.fusion.rule = row.fusion;
-    return std::make_optional<LoadedEvidence>(std::move(merged.table), request);
+    return std::move(scores.table);
   }
 
   /// Rows, then pairs, under one group.

@@ -207,6 +207,10 @@ std::vector<std::string> staging_conventions(const StagingResults& results) {
       "CAM in the liver: the share of the activation map for the true stage that lies in the mask; "
       "beside it the share that the mask has of the box. Means over sequences and seeds, then over "
       "patients.",
+      "Fitted cuts: of the training patients' out-of-fold scores, never of a patient that is "
+      "called "
+      "with them; youden has the largest sensitivity + specificity, sensitivity_90 is the largest "
+      "with a sensitivity of 0.9 there. Means over seeds.",
       "± over domains is the standard deviation of the domains' figures (divisor n − 1).",
       "The paper's figures are copied from it, for other data, and stand beside for orientation "
       "only.",

@@ -16,6 +16,9 @@ TextTable staging_difference_table(const StagingResults& results);
 TextTable sequence_table(const StagingResults& results, const std::string& question);
 /// AUC after sequences were removed at random; empty for scores of patients.
 TextTable removal_table(const StagingResults& results);
+/// Sensitivity, specificity and accuracy at cuts fitted on other patients; empty without folds and
+/// `table.fit`.
+TextTable cut_table(const StagingResults& results);
 /// Volumes that were not cropped to a plausible mask; empty where it is not known.
 TextTable fallback_table(const StagingResults& results);
 

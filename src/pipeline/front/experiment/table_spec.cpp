@@ -14,9 +14,9 @@ const std::vector<std::string> kKinds{"masks", "staging"};
 const std::vector<std::string>& known_keys(const std::string& kind) {
   static const std::vector<std::string> kMasks{"kind",   "title",  "scores",  "cohort", "rows",
                                                "titles", "groups", "compare", "paper"};
-  static const std::vector<std::string> kStaging{"kind",   "title",  "scores", "rows",
-                                                 "titles", "fusion", "ood",    "compare",
-                                                 "paper",  "draws",  "noise",  "swapped"};
+  static const std::vector<std::string> kStaging{"kind",   "title",   "scores",  "rows",  "titles",
+                                                 "fusion", "ood",     "compare", "paper", "draws",
+                                                 "noise",  "swapped", "fit"};
   return kind == "staging" ? kStaging : kMasks;
 }
 
@@ -107,12 +107,12 @@ class TableReader {
   }
 
   void read_staging(TableSpec& spec) {
-    spec.noise = table_.contains("noise") ? name("noise", names_of(source_.stages)) : "";
-    spec.swapped = table_.contains("swapped") ? name("swapped", names_of(source_.stages)) : "";
-    for (const auto& [key, found] :
-         {std::pair{"scores", spec.scores}, {"noise", spec.noise}, {"swapped", spec.swapped}}) {
-      require_classify(key, found);
+    for (const auto& [key, stage] :
+         {std::pair{"noise", &spec.noise}, {"swapped", &spec.swapped}, {"fit", &spec.fit}}) {
+      *stage = table_.contains(key) ? name(key, names_of(source_.stages)) : "";
+      require_classify(key, *stage);
     }
+    require_classify("scores", spec.scores);
     const std::vector<std::string> rows = settings_of(spec.rows);
     for_each("fusion", [&](const std::string& row, const Json& rule) {
       require_known("row", row, rows);

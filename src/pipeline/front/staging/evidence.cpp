@@ -30,14 +30,18 @@ PatientTable fuse_source(const ViewTable& views, const EvidenceRequest& request)
 
 }  // namespace
 
+std::optional<ViewTable> read_fit_table(const std::string& path) {
+  return path.empty() ? std::nullopt
+                      : std::optional(read_score_table({.scores = path, .cases = ""}));
+}
+
 LoadedEvidence::LoadedEvidence(const EvidenceRequest& request)
     : LoadedEvidence(read_score_table(request.table), request) {}
 
 LoadedEvidence::LoadedEvidence(ViewTable views, const EvidenceRequest& request)
     : fusion_(request.fusion), views_(std::move(views)) {
-  std::optional<ViewTable> source;
-  if (!request.fit.empty()) {
-    source = read_score_table({.scores = request.fit, .cases = ""});
+  const std::optional<ViewTable>& source = request.fit;
+  if (source) {
     source_ = fuse_source(*source, request);
   }
   plan_ = make_fit_plan(views_.patients, source ? &source->patients : nullptr);

@@ -9,16 +9,20 @@ namespace hepar::detail {
 
 struct EvidenceRequest {
   ScoreTableRequest table;
-  std::string fit;  ///< out-of-fold table, or empty
+  std::optional<ViewTable> fit = {};  ///< out-of-fold scores to fit on; none: other folds
   FusionConfig fusion;
   std::optional<StagePrior> train_prior;  ///< goes before fitted ones
 };
+
+/// The out-of-fold table of a path; none where that is empty. Throws as read_score_table does.
+std::optional<ViewTable> read_fit_table(const std::string& path);
 
 /// Tables that one StagingEvidence points into.
 class LoadedEvidence {
  public:
   explicit LoadedEvidence(const EvidenceRequest& request);
-  /// Of scores that are already read; `request.table` is not looked at.
+  /// Of scores that are already read; `request.table` is not looked at. Throws DataError when
+  /// `request.fit` holds a scored case.
   LoadedEvidence(ViewTable views, const EvidenceRequest& request);
 
   [[nodiscard]] StagingEvidence evidence() const {

@@ -19,7 +19,7 @@ namespace {
 
 detail::EvidenceRequest request_of(const ScoreConfig& config, const std::string& scores) {
   return {.table = {.scores = scores, .cases = config.cases},
-          .fit = config.fit,
+          .fit = detail::read_fit_table(config.fit),
           .fusion = config.fusion,
           .train_prior = config.train_prior.empty()
                              ? std::nullopt

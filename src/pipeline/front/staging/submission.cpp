@@ -76,7 +76,7 @@ class Writer {
     request.table.scores = config_.scores;
     request.table.cases = config_.cases;
     request.table.require_stage = false;
-    request.fit = config_.fit;
+    request.fit = detail::read_fit_table(config_.fit);
     request.fusion = fusion;
     if (!config_.train_prior.empty()) {
       request.train_prior = prior_of(config_.train_prior, "train_prior");
