@@ -6,6 +6,7 @@
 set -euo pipefail
 bin=$1
 mpirun=$2
+configs=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../configs" && pwd)
 work=$(mktemp -d)
 pid=
 trap 'if [ -n "$pid" ]; then kill -KILL "$pid" 2>/dev/null || true; fi; rm -rf "$work"' EXIT
@@ -30,7 +31,6 @@ stages:
   set: {command: prepare, data: "${cohort}", plan: "${plan}", split: train, label: manual}
   net: {command: train, data: {path: "${set}"}, train: {steps: 16, checkpoint_every: 1000}, run: {threads: 1}}
 YAML
-configs=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../configs" && pwd)
 for file in asha random; do
   "$bin/hepar" run "$configs/sweep/$file.yaml" --dry-run > dry.txt 2>&1 || { cat dry.txt; fail "$file.yaml"; }
 done

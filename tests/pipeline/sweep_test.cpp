@@ -170,6 +170,7 @@ TEST(Sweep, MistakesAreNamedBeforeAnyWork) {
          "the axis 'net.note' has no setting 'b'");
   expect(error("axes: {", "axes: {net.note: [a], s: {values: [1], when: {net.note: a}}, "),
          "only an axis named stage.key may be left out");
+  expect(error("asha: {stage: net,", "asha: {"), "asha.stage: there is no stage ''");
   expect(error_of([] { expand(kRungs, {"sweep.asha.eta=x"}); }), "asha.eta: wanted an integer");
 }
 

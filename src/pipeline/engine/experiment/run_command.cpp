@@ -209,8 +209,7 @@ class ExperimentRun {
   ExitCode conclude(const Schedule& schedule, bool stopped) {
     const TrialStates states = store_.states();
     const auto blocked = schedule.blocked(states);
-    const std::set<std::string> left_out =
-        stops_early() ? Bracket(experiment_, store_).stopped() : std::set<std::string>();
+    const std::set<std::string> left_out = stopped_by_rungs(states, blocked);
     std::map<TrialState, std::size_t> count;
     std::size_t wanted = 0, held_up = 0;
     for (const Trial& trial : own_.trials) {
@@ -236,6 +235,18 @@ class ExperimentRun {
                  std::to_string(held_up) + " blocked by them; --retry-failed runs them again");
     }
     return all_done ? ExitCode::kDone : ExitCode::kFailure;
+  }
+
+  /// Trials of configurations that do not go on.
+  [[nodiscard]] std::set<std::string> stopped_by_rungs(
+      const TrialStates& states, const std::map<std::string, std::string>& blocked) const {
+    if (!stops_early()) {
+      return {};
+    }
+    Bracket bracket(experiment_, store_);
+    // Two groups that logged in the same instant may have left one rung out of the log.
+    (void)bracket.decide({states, blocked});
+    return bracket.stopped();
   }
 
   const RunExperimentConfig& config_;

@@ -1,6 +1,7 @@
 // The report of a sweep: its configurations, best first.
 #include <algorithm>
-#include <memory>
+#include <optional>
+#include <set>
 
 #include "experiment/csv_text.h"
 #include "experiment/result_tables.h"

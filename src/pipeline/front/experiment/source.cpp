@@ -172,7 +172,7 @@ class Overrides {
       set_value(assignment, name, value);
     } else if (section == "stages") {
       set_stage_key(assignment, name, value);
-    } else if (section == "sweep" && !source_.sweep_keys.empty()) {
+    } else if (section == "sweep" && source_.document.value.contains("sweep")) {
       set_key(source_.sweep_keys, {name, value, "sweep." + name});
     } else {
       add(assignment, "unknown section '" + section + "'" +

@@ -53,7 +53,9 @@ class SweepReader {
             "repeats: no axis '" + axis + "'" + suggestion(axis, names_of(source_.axes)));
       }
     }
-    if (source_.document.value["sweep"].contains("asha")) {
+    const auto& keys = source_.sweep_keys;
+    if (std::any_of(keys.begin(), keys.end(),
+                    [](const KeySource& entry) { return entry.key.starts_with("asha."); })) {
       check_asha();
     }
     return spec_;
@@ -162,7 +164,8 @@ std::vector<AxisValues> combinations_in(const ExperimentSource& source,
 }  // namespace
 
 std::optional<SweepSpec> read_sweep(const ExperimentSource& source, Problems& problems) {
-  if (source.sweep_keys.empty()) {
+  const Json& root = source.document.value;
+  if (!root.is_object() || !root.contains("sweep")) {
     return std::nullopt;
   }
   return SweepReader(source, problems).read();
