@@ -28,10 +28,18 @@ void InitConfig::declare(ConfigSchema& schema) {
              Effect::kNone);
   schema.add_choice("heads", heads, {"reset", "keep"},
                     "What becomes of its heads; they are reset anyway when the classes differ");
+  schema.add("continue_from", continue_from,
+             "Run folder of the same training stopped earlier (train.stop_after): goes on from its "
+             "last checkpoint, to the bits of one that never stopped",
+             {}, Effect::kNone);
 }
 
 void ScheduleConfig::declare(ConfigSchema& schema) {
   schema.add("steps", steps, "Optimizer steps", Range{.low = 1});
+  schema.add("stop_after", stop_after,
+             "Steps after which training ends, model included, while schedules still reach to "
+             "train.steps; 0: train.steps",
+             Range{.low = 0});
   schema.add("global_batch", global_batch, "Samples a step, over all ranks; 0: the plan's",
              Range{.low = 0});
   schema.add("checkpoint_every", checkpoint_every, "Steps between checkpoints", Range{.low = 1},

@@ -30,10 +30,24 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+void check_stop(const ScheduleConfig& train) {
+  require<ConfigError>(train.stop_after <= train.steps,
+                       "train.stop_after: wanted at most train.steps (" +
+                           std::to_string(train.steps) + "), found " +
+                           std::to_string(train.stop_after));
+  // Another validation would be one more chance to stop: the steps after it would not be the same.
+  require<ConfigError>(
+      train.early_stopping == 0 || train.last_step() == train.steps ||
+          train.stop_after % train.validate_every == 0,
+      "train.stop_after: with train.early_stopping wanted a multiple of train.validate_every (" +
+          std::to_string(train.validate_every) + "), found " + std::to_string(train.stop_after));
+}
+
 /// The configuration with everything the data and the machine decide filled in.
 TrainConfig resolved(TrainConfig config, const TrainingTask& task,
                      const Communicator& communicator) {
   task.resolve(config);
+  check_stop(config.train);
   config.run.threads = choose_threads(config.run.threads, communicator);
   return config;
 }
@@ -89,7 +103,8 @@ TrainOutcome TrainingRun::run() {
 
 RunSettings TrainingRun::settings() const {
   Json config = result_keys(config_);
-  config.erase("run.threads");  // stands beside: another number is a warning, not a refusal
+  config.erase("run.threads");       // stands beside: another number is a warning, not a refusal
+  config.erase("train.stop_after");  // whoever goes on makes the same steps
   return {.config = config,
           .plan_hash = task_->plan_hash(),
           .data_hash = task_->data_hash(),
@@ -123,8 +138,15 @@ void TrainingRun::open_run_folder() {
 
 void TrainingRun::resume() {
   together(communicator_, [&] {
+    const std::string& before = config_.init.continue_from;
     if (const std::optional<Checkpoint> found = store_.load_latest()) {
-      load(*found);
+      load(*found, out_);
+    } else if (!before.empty()) {
+      const std::optional<Checkpoint> left = CheckpointStore(before, 1).load_latest();
+      require<DataError>(left.has_value(), before +
+                                               ": init.continue_from: wanted a run folder "
+                                               "with a checkpoint, found none");
+      load(*left, before);
     } else {
       origin_ = task_->start(config_.init);
     }
@@ -142,8 +164,12 @@ void TrainingRun::resume() {
   });
 }
 
-void TrainingRun::load(const Checkpoint& checkpoint) {
-  const std::string where = (out_ / "checkpoints").string();
+void TrainingRun::load(const Checkpoint& checkpoint, const fs::path& run_folder) {
+  const std::string where = (run_folder / "checkpoints").string();
+  require<ConfigError>(checkpoint.step <= config_.train.last_step(),
+                       where + ": is at step " + std::to_string(checkpoint.step) +
+                           ", beyond where this training ends (train.stop_after, " +
+                           std::to_string(config_.train.last_step()) + "); choose another --out");
   check_continues(settings(), checkpoint.state, where);
   copy_tensors(checkpoint.weights, weights(), where);
   optimizer_->load_state(checkpoint.optimizer, where);
@@ -152,7 +178,7 @@ void TrainingRun::load(const Checkpoint& checkpoint) {
     early_stopping_.load(checkpoint.state.at("early_stopping"), checkpoint.best, where);
   }
   step_ = checkpoint.step;
-  log::info("continuing " + out_.string() + " at step " + std::to_string(step_));
+  log::info("continuing " + run_folder.string() + " at step " + std::to_string(step_));
 }
 
 void TrainingRun::check_start() {
@@ -166,14 +192,14 @@ void TrainingRun::check_start() {
 }
 
 bool TrainingRun::is_done() const {
-  return step_ >= config_.train.steps || early_stopping_.exhausted();
+  return step_ >= config_.train.last_step() || early_stopping_.exhausted();
 }
 
 void TrainingRun::train() {
   const StopSignal signals;
   StepFlags flags(communicator_);
   task_->open(step_);
-  Progress progress("training", config_.train.steps - step_, communicator_.is_root());
+  Progress progress("training", config_.train.last_step() - step_, communicator_.is_root());
   bool stop = false;
   while (!is_done() && !stop) {
     const double loss = one_step(flags);
@@ -208,7 +234,7 @@ double TrainingRun::one_step(StepFlags& flags) {
                .non_finite = !std::isfinite(done.loss) || !std::isfinite(norm),
                .collective_hash = reducer_->collective_hash(),
                .compute_ms = 1000 * (step_s - done.wait_s)});
-  const bool last = step_ == config_.train.steps;
+  const bool last = step_ == config_.train.last_step();
   if (metrics_ && (step_ % config_.train.log_every == 0 || last)) {
     Json record{{"step", step_}};
     record.update(done.metrics);

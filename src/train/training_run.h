@@ -39,7 +39,7 @@ class TrainingRun {
   [[nodiscard]] NamedTensors weights() const;
   void open_run_folder();
   void resume();
-  void load(const Checkpoint& checkpoint);
+  void load(const Checkpoint& checkpoint, const std::filesystem::path& run_folder);
   void check_start();
   void train();
   /// All steps are made, or more would not help.

@@ -25,15 +25,20 @@ struct MakeConfig {
 struct FitConfig {
   std::vector<std::string> data;
   std::string out, init;
-  std::int64_t seed = 0, steps = 10;
-  double lr = 0.1;
+  std::string continue_from, note;
+  std::int64_t seed = 0, steps = 10, stop_after = 0;
+  double lr = 0.1, momentum = 0.9;
   void declare(ConfigSchema& schema) {
     schema.add("data", data, "Sets", {}, Effect::kNone);
     schema.add("init", init, "Start", {}, Effect::kNone);
     schema.add("out", out, "Output", {}, Effect::kNone);
     schema.add("seed", seed, "Seed", Range{.low = 0});
     schema.add("train.steps", steps, "Steps", Range{.low = 1});
+    schema.add("note", note, "Any text");
+    schema.add("train.stop_after", stop_after, "Stop", Range{.low = 0});
+    schema.add("init.continue_from", continue_from, "Run", {}, Effect::kNone);
     schema.add("optimizer.lr", lr, "Rate", Range{.low = 0});
+    schema.add("optimizer.momentum", momentum, "Momentum", Range{.low = 0});
   }
 };
 

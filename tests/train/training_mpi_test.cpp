@@ -84,6 +84,38 @@ TEST_F(Training, ContinuesFromACheckpointWithTheSameBits) {
   }
 }
 
+TEST_F(Training, StoppedEarlyItGoesOnInAnotherFolderWithTheSameBits) {
+  const std::string wanted = alone("straight", 8);
+  TrainConfig first = config("first", 8), rest = config("rest", 8);
+  first.train.stop_after = 3;
+  rest.init.continue_from = first.out;
+
+  const TrainOutcome stopped = train_segmentation(first, world);
+  const TrainOutcome whole = train_segmentation(rest, world);
+
+  EXPECT_EQ(stopped.code, ExitCode::kDone);
+  EXPECT_EQ(stopped.steps_done, 3);
+  EXPECT_EQ(whole.steps_done, 8);
+  EXPECT_EQ(whole.weights_hash, wanted);
+  if (world.is_root()) {
+    EXPECT_TRUE(fs::exists(folder.path() / "first/model/weights.safetensors"));
+    const std::string metrics = read_text(folder.path() / "rest/metrics.jsonl");
+    EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 5);  // its own steps
+  }
+}
+
+TEST_F(Training, RefusesToStopAfterTheEndOrBeforeWhereItIsOrToContinueNothing) {
+  TrainConfig late = config("late", 2), nothing = config("nothing", 2), back = config("run", 2);
+  late.train.stop_after = 3;
+  nothing.init.continue_from = (folder.path() / "nobody").string();
+  train_segmentation(back, world);
+  back.train.stop_after = 1;
+
+  EXPECT_THROW(train_segmentation(back, world), Error);
+  EXPECT_THROW(train_segmentation(late, world), Error);
+  EXPECT_THROW(train_segmentation(nothing, world), Error);
+}
+
 TEST_F(Training, RefusesToContinueWithAnotherConfiguration) {
   train_segmentation(config("run", 2), world);
   TrainConfig changed = config("run", 2);

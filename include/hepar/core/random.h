@@ -17,6 +17,7 @@ enum class Purpose : std::uint32_t {
   kForegroundIndex = 7,
   kBootstrap = 8,
   kValidation = 9,
+  kSweep = 10,
   kTest = 100,
 };
 

@@ -69,6 +69,31 @@ struct TableSpec {
   std::string fit;
 };
 
+/// The axis that a sweep with ASHA adds to what depends on the training it stops: steps, as a text.
+inline constexpr const char* kRungAxis = "rung";
+
+/// Section `sweep`: configurations of the axes, ranked by one number of one stage's output.
+struct SweepSpec {
+  struct Metric {
+    std::string stage;         ///< writes a JSON file, or is a training
+    std::string key;           ///< "summary.dsc.mean"; of a training, in metrics.jsonl: its last
+    std::string goal = "max";  ///< max | min
+  } metric;
+  /// Axes that are not part of a configuration: its value is the mean over their settings.
+  std::vector<std::string> repeats;
+  std::int64_t samples = 0;  ///< configurations that are drawn; 0: the whole grid
+  std::uint64_t seed = 0;    ///< of the draws
+  /// Successive halving as in ASHA (Li et al., 2018, arXiv 1810.05934) with one bracket, whose
+  /// rungs are synchronous. Without a stage every configuration is trained to its end.
+  struct Asha {
+    std::string stage;                ///< the training that is stopped early
+    std::vector<std::int64_t> rungs;  ///< steps, ascending, the last of them train.steps
+    std::int64_t eta = 3;             ///< one configuration in eta goes on
+  } asha;
+
+  [[nodiscard]] bool stops_early() const { return !asha.stage.empty(); }
+};
+
 /// One run of one command. Two stages that ask for the same thing are one trial.
 struct Trial {
   std::string id = {};  ///< 16 hexadecimal digits
@@ -81,7 +106,8 @@ struct Trial {
   Json config = Json::object();
   std::string output = {};                ///< StageKind::output
   std::vector<std::string> results = {};  ///< StageKind::results
-  std::int64_t steps = 0;                 ///< train.steps, for expected costs; 0 for other commands
+  std::int64_t steps = 0;       ///< of a training that it makes itself; 0 for other commands
+  std::int64_t first_step = 0;  ///< those that the trial made whose training it continues
 };
 
 /// A stage under values of its axes, and the trial that does it.
@@ -99,6 +125,7 @@ struct Experiment {
   std::vector<Trial> trials;        ///< each after those it reads
   std::vector<Cell> cells;
   std::optional<TableSpec> table;
+  std::optional<SweepSpec> sweep;
   Json document;  ///< the file with its overrides
 
   [[nodiscard]] const Trial& trial(const std::string& id) const;
@@ -118,9 +145,11 @@ struct Experiment {
 ///     net: {command: train, seed: "${seed}", data: {path: "${set}"}, train: {steps: "${steps}"}}
 ///
 /// A stage becomes one trial for each combination of the axes that it or what it reads uses; an
-/// axis named `stage.key` sets that key. `overrides` are "axes.seed=[0,1]", "values.steps=9",
-/// "stages.net.train.steps=9". Throws ConfigError listing every problem with file and line: unknown
-/// names (with the nearest known one), wrong values, circles, inputs that do not exist.
+/// axis named `stage.key` sets that key. With a section `sweep` the combinations may be samples,
+/// and its rungs are one more axis (docs/experiments.md). `overrides` are "axes.seed=[0,1]",
+/// "values.steps=9", "stages.net.train.steps=9", "sweep.samples=9". Throws ConfigError listing
+/// every problem with file and line: unknown names (with the nearest known one), wrong values,
+/// circles, inputs that do not exist.
 Experiment expand_experiment(const std::filesystem::path& file,
                              const std::vector<std::string>& overrides,
                              const std::vector<StageKind>& kinds);

@@ -96,10 +96,10 @@ std::string to_csv(const ReportTables& tables);
 std::string to_latex(const ReportTables& tables);
 
 /// One self-contained HTML page: tables, training curves, costs, and each trial's exact command.
-std::string report_html(const TrialStore& store, const std::optional<ReportTables>& tables);
+std::string report_html(const TrialStore& store, const std::vector<ReportTables>& tables);
 
-/// Writes EXP/report/{table.md, table.csv, table.tex, results.json} and EXP/report.html; returns
-/// the Markdown tables and where the files are.
+/// Writes EXP/report/{table.md, table.csv, table.tex, results.json}, of a sweep ranking.* likewise,
+/// and EXP/report.html; returns the Markdown tables and where the files are.
 std::string write_report_files(const std::filesystem::path& experiment);
 
 /// `hepar report EXP --out report.html`.

@@ -3,6 +3,7 @@
 #include <hepar/pipeline/trial_store.h>
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,10 @@ class Schedule {
   /// `measured`: wall seconds of trials that were done, by id.
   Schedule(const Experiment& experiment, const std::map<std::string, double>& measured);
 
-  /// `takes_suspects`: one group of a run does; the others wait.
-  [[nodiscard]] NextStep next(const TrialStates& states, bool takes_suspects) const;
+  /// `takes_suspects`: one group of a run does; the others wait. `closed`: trials that may not run
+  /// (Bracket).
+  [[nodiscard]] NextStep next(const TrialStates& states, bool takes_suspects,
+                              const std::set<std::string>& closed = {}) const;
 
   /// Trials that cannot run because something they read failed: id -> the failed trial's id.
   [[nodiscard]] std::map<std::string, std::string> blocked(const TrialStates& states) const;

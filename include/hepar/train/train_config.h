@@ -49,11 +49,14 @@ struct DataConfig {
 struct InitConfig {
   std::string from;             ///< run or model folder; empty: random weights
   std::string heads = "reset";  ///< reset | keep; reset anyway when the classes differ
+  /// Run folder of the same training stopped earlier (train.stop_after); empty: none.
+  std::string continue_from;
   void declare(ConfigSchema& schema);
 };
 
 struct ScheduleConfig {
-  std::int64_t steps = 1000;            ///< optimizer steps
+  std::int64_t steps = 1000;            ///< optimizer steps; schedules reach to the last
+  std::int64_t stop_after = 0;          ///< steps after which it ends all the same; 0: all
   std::int64_t global_batch = 0;        ///< samples a step over all ranks; 0: the plan's
   std::int64_t checkpoint_every = 250;  ///< steps
   std::int64_t keep_checkpoints = 2;
@@ -65,6 +68,8 @@ struct ScheduleConfig {
   std::int64_t early_stopping = 0;
   double inner_share = 0.15;
   void declare(ConfigSchema& schema);
+  /// The step after which the training ends.
+  [[nodiscard]] std::int64_t last_step() const { return stop_after == 0 ? steps : stop_after; }
 };
 
 struct OptimizerConfig {

@@ -13,6 +13,7 @@
 #include "hepar/core/files.h"
 #include "hepar/core/log.h"
 #include "hepar/core/text.h"
+#include "hepar/pipeline/bracket.h"
 #include "hepar/pipeline/report.h"
 #include "hepar/pipeline/status_command.h"
 #include "hepar/train/lease.h"
@@ -130,7 +131,17 @@ class ExperimentRun {
     lease_ = std::make_unique<Lease>(store_.folder());
     store_.open(experiment_, config_.accept_changes);
     recover();
+    if (stops_early()) {
+      open_decisions(
+          experiment_, store_,
+          {.accept_changes = config_.accept_changes, .retry_failed = config_.retry_failed});
+    }
     store_.plan(experiment_, config_.retry_failed);
+  }
+
+  /// Trials that are named run whatever is decided.
+  [[nodiscard]] bool stops_early() const {
+    return ids_.empty() && experiment_.sweep && experiment_.sweep->stops_early();
   }
 
   /// Each trial's own lease keeps such runs apart.
@@ -168,7 +179,11 @@ class ExperimentRun {
     const std::jthread watch = group.is_root() ? watch_for_stop(store_) : std::jthread();
     // Each group's root speaks for it.
     log::set_rank(group.rank(), group.size());
-    detail::GroupRunner({experiment_, own_, schedule}, store_,
+    std::optional<Bracket> bracket;
+    if (stops_early() && group.is_root()) {  // who speaks for the group decides
+      bracket.emplace(experiment_, store_);
+    }
+    detail::GroupRunner({experiment_, own_, schedule, bracket ? &*bracket : nullptr}, store_,
                         {.group = number, .groups = world_.size() / ranks_per_trial_})
         .run(group);
     log::set_rank(world_.rank(), world_.size());
@@ -194,14 +209,20 @@ class ExperimentRun {
   ExitCode conclude(const Schedule& schedule, bool stopped) {
     const TrialStates states = store_.states();
     const auto blocked = schedule.blocked(states);
+    const std::set<std::string> left_out = stopped_by_rungs(states, blocked);
     std::map<TrialState, std::size_t> count;
+    std::size_t wanted = 0, held_up = 0;
     for (const Trial& trial : own_.trials) {
-      ++count[states.at(trial.id)];
+      const TrialState state = states.at(trial.id);
+      const bool asked = state == TrialState::kDone || !left_out.contains(trial.id);
+      ++count[state];
+      wanted += asked ? 1 : 0;
+      held_up += asked && blocked.contains(trial.id) ? 1 : 0;
     }
     if (ids_.empty()) {
       log::print(status_text(store_.folder()));
     }
-    const bool all_done = count[TrialState::kDone] == own_.trials.size();
+    const bool all_done = count[TrialState::kDone] == wanted;
     if (!all_done && stopped) {
       log::info("stopped on request: the same command continues");
       return ExitCode::kResumable;
@@ -211,10 +232,21 @@ class ExperimentRun {
     }
     if (!all_done) {
       log::error(std::to_string(count[TrialState::kFailed]) + " trial(s) failed, " +
-                 std::to_string(blocked.size()) +
-                 " blocked by them; --retry-failed runs them again");
+                 std::to_string(held_up) + " blocked by them; --retry-failed runs them again");
     }
     return all_done ? ExitCode::kDone : ExitCode::kFailure;
+  }
+
+  /// Trials of configurations that do not go on.
+  [[nodiscard]] std::set<std::string> stopped_by_rungs(
+      const TrialStates& states, const std::map<std::string, std::string>& blocked) const {
+    if (!stops_early()) {
+      return {};
+    }
+    Bracket bracket(experiment_, store_);
+    // Two groups that logged in the same instant may have left one rung out of the log.
+    (void)bracket.decide({states, blocked});
+    return bracket.stopped();
   }
 
   const RunExperimentConfig& config_;

@@ -100,10 +100,23 @@ void GroupRunner::look_after_others() {
   }
 }
 
+NextStep GroupRunner::next_step() {
+  const TrialStates states = store_.states();
+  const bool takes_suspects = place_.group == 0;
+  if (work_.bracket == nullptr) {
+    return work_.schedule.next(states, takes_suspects);
+  }
+  const auto blocked = work_.schedule.blocked(states);
+  for (const std::string& line : work_.bracket->decide({states, blocked})) {
+    say(line);
+  }
+  return work_.schedule.next(states, takes_suspects, work_.bracket->closed());
+}
+
 /// A suspect must run alone, and two groups may take trials in the same instant: who takes one
 /// looks again afterwards and gives it back when the other was not yet to be seen before.
 GroupRunner::Decision GroupRunner::claim() {
-  const NextStep next = work_.schedule.next(store_.states(), place_.group == 0);
+  const NextStep next = next_step();
   if (next.kind == NextStep::Kind::kFinish) {
     return {.action = "finish", .id = ""};
   }

@@ -1,5 +1,6 @@
 #pragma once
 #include <hepar/comm/communicator.h>
+#include <hepar/pipeline/bracket.h>
 #include <hepar/pipeline/experiment.h>
 #include <hepar/pipeline/schedule.h>
 #include <hepar/pipeline/trial_store.h>
@@ -23,11 +24,13 @@ class GroupRunner {
     int group = 0;  ///< number of this group; group 0 takes suspects
     int groups = 1;
   };
-  /// `own`: the trials to run, all or some of the experiment's; `schedule` is theirs.
+  /// `own`: the trials to run, all or some of the experiment's; `schedule` is theirs. `bracket`:
+  /// which of them may run; null when all may.
   struct Work {
     const Experiment& experiment;
     const Experiment& own;
     const Schedule& schedule;
+    Bracket* bracket;
   };
   GroupRunner(Work work, const TrialStore& store, Place place);
 
@@ -42,6 +45,8 @@ class GroupRunner {
   };
   [[nodiscard]] Decision decide(Communicator& group);
   [[nodiscard]] Decision claim();
+  /// What may come next, after the decisions that can be taken.
+  [[nodiscard]] NextStep next_step();
   /// Lease and rename; false when the trial is somebody else's, or may be.
   [[nodiscard]] bool take(const std::string& id, TrialState from);
   /// The first of these that can be taken; empty when none can.

@@ -40,10 +40,36 @@ TableSpec table_from_json(const Json& json) {
   return table;
 }
 
+Json to_json(const SweepSpec& sweep) {
+  return {{"metric",
+           {{"stage", sweep.metric.stage}, {"key", sweep.metric.key}, {"goal", sweep.metric.goal}}},
+          {"repeats", sweep.repeats},
+          {"samples", sweep.samples},
+          {"seed", sweep.seed},
+          {"asha",
+           {{"stage", sweep.asha.stage}, {"rungs", sweep.asha.rungs}, {"eta", sweep.asha.eta}}}};
+}
+
+SweepSpec sweep_from_json(const Json& json) {
+  SweepSpec sweep;
+  const Json& metric = json.at("metric");
+  const Json& asha = json.at("asha");
+  sweep.metric = {metric.at("stage"), metric.at("key"), metric.at("goal")};
+  sweep.repeats = json.at("repeats");
+  sweep.samples = json.at("samples");
+  sweep.seed = json.at("seed");
+  sweep.asha = {asha.at("stage"), asha.at("rungs"), asha.at("eta")};
+  return sweep;
+}
+
 Json to_json(const Trial& trial) {
-  return {{"id", trial.id},         {"stage", trial.stage},     {"command", trial.command},
-          {"axes", trial.axes},     {"inputs", trial.inputs},   {"config", trial.config},
-          {"output", trial.output}, {"results", trial.results}, {"steps", trial.steps}};
+  Json json{{"id", trial.id},         {"stage", trial.stage},     {"command", trial.command},
+            {"axes", trial.axes},     {"inputs", trial.inputs},   {"config", trial.config},
+            {"output", trial.output}, {"results", trial.results}, {"steps", trial.steps}};
+  if (trial.first_step > 0) {
+    json["first_step"] = trial.first_step;
+  }
+  return json;
 }
 
 Trial trial_from_json(const Json& json) {
@@ -57,6 +83,7 @@ Trial trial_from_json(const Json& json) {
   trial.output = json.at("output");
   trial.results = json.at("results");
   trial.steps = json.at("steps");
+  trial.first_step = json.value("first_step", trial.first_step);
   return trial;
 }
 
@@ -75,6 +102,9 @@ Json to_json(const Experiment& experiment) {
   }
   if (experiment.table) {
     json["table"] = to_json(*experiment.table);
+  }
+  if (experiment.sweep) {
+    json["sweep"] = to_json(*experiment.sweep);
   }
   return json;
 }
@@ -97,6 +127,9 @@ Experiment experiment_from_json(const Json& json, const std::string& where) {
     }
     if (!json.at("table").is_null()) {
       experiment.table = table_from_json(json.at("table"));
+    }
+    if (json.contains("sweep")) {
+      experiment.sweep = sweep_from_json(json.at("sweep"));
     }
     experiment.document = json.at("document");
     return experiment;

@@ -50,7 +50,8 @@ std::string duration_text(double seconds) {
 std::string progress_of(const TrialStore& store, const Trial& trial) {
   const Json record = Json::parse(last_line(store.output(trial) / "metrics.jsonl"), nullptr, false);
   if (trial.steps > 0 && record.is_object() && record.contains("step")) {
-    return "step " + record["step"].dump() + " of " + std::to_string(trial.steps);
+    return "step " + record["step"].dump() + " of " +
+           std::to_string(trial.first_step + trial.steps);
   }
   std::error_code missing;
   const auto begun = fs::last_write_time(store.trial_folder(trial.id) / "command.txt", missing);

@@ -3,6 +3,7 @@
 #include "hepar/core/files.h"
 #include "hepar/core/log.h"
 #include "hepar/pipeline/report.h"
+#include "hepar/pipeline/sweep.h"
 
 namespace hepar {
 
@@ -12,21 +13,35 @@ ReportTables collect_report(const TrialStore& store) {
   return staging ? detail::staging_report(store) : report_tables(collect_results(store));
 }
 
+namespace {
+
+/// NAME.{md,csv,tex} and NUMBERS of one kind of table; returns the Markdown and where they are.
+std::string write_tables(const fs::path& folder, const std::string& name,
+                         const std::string& numbers, const ReportTables& tables) {
+  make_writable_directory(folder);
+  const std::string shown = to_markdown(tables);
+  write_atomically(folder / (name + ".md"), shown);
+  write_atomically(folder / (name + ".csv"), to_csv(tables));
+  write_atomically(folder / (name + ".tex"), to_latex(tables));
+  write_json(folder / numbers, tables.json);
+  return shown + "\ntables: " + (folder / (name + ".{md,csv,tex}")).string() +
+         "   numbers: " + (folder / numbers).string() + "\n";
+}
+
+}  // namespace
+
 std::string write_report_files(const std::filesystem::path& experiment) {
   const TrialStore store(experiment);
+  const Experiment read = store.experiment();
   std::string shown;
-  std::optional<ReportTables> tables;
-  if (store.experiment().table) {
-    tables = collect_report(store);
-    const fs::path folder = experiment / "report";
-    make_writable_directory(folder);
-    shown = to_markdown(*tables);
-    write_atomically(folder / "table.md", shown);
-    write_atomically(folder / "table.csv", to_csv(*tables));
-    write_atomically(folder / "table.tex", to_latex(*tables));
-    write_json(folder / "results.json", tables->json);
-    shown += "\ntables: " + (folder / "table.{md,csv,tex}").string() +
-             "   numbers: " + (folder / "results.json").string() + "\n";
+  std::vector<ReportTables> tables;
+  if (read.table) {
+    tables.push_back(collect_report(store));
+    shown += write_tables(experiment / "report", "table", "results.json", tables.back());
+  }
+  if (read.sweep) {
+    tables.push_back(ranking_tables(store));
+    shown += write_tables(experiment / "report", "ranking", "ranking.json", tables.back());
   }
   write_atomically(experiment / "report.html", report_html(store, tables));
   return shown + "report: " + (experiment / "report.html").string();

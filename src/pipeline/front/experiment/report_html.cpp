@@ -140,17 +140,21 @@ std::string trial_section(const TrialStore& store, const Experiment& experiment)
 
 }  // namespace
 
-std::string report_html(const TrialStore& store, const std::optional<ReportTables>& tables) {
+std::string report_html(const TrialStore& store, const std::vector<ReportTables>& tables) {
   const Experiment experiment = store.experiment();
-  const std::string title = tables ? tables->title : experiment.name;
+  const std::string title = tables.empty() ? experiment.name : tables.front().title;
+  std::string results;
+  for (const ReportTables& of : tables) {
+    results += result_section(of);
+  }
   return "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" +
          escaped(title) + "</title><style>" + kStyle + "</style></head><body>\n<h1>" +
          escaped(title) + "</h1>\n<p>Experiment <code>" + escaped(experiment.name) +
-         "</code>, report by hepar " + escaped(version()) + "</p>\n" +
-         (tables ? result_section(*tables) : "") + curve_section(store, experiment) +
-         "<h2>State and cost</h2>\n<pre>" + escaped(status_text(store.folder())) + "</pre>\n" +
-         trial_section(store, experiment) + "<h2>The experiment</h2>\n<pre>" +
-         escaped(experiment.document.dump(2)) + "</pre>\n</body></html>\n";
+         "</code>, report by hepar " + escaped(version()) + "</p>\n" + results +
+         curve_section(store, experiment) + "<h2>State and cost</h2>\n<pre>" +
+         escaped(status_text(store.folder())) + "</pre>\n" + trial_section(store, experiment) +
+         "<h2>The experiment</h2>\n<pre>" + escaped(experiment.document.dump(2)) +
+         "</pre>\n</body></html>\n";
 }
 
 }  // namespace hepar

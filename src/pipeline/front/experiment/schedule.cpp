@@ -58,7 +58,8 @@ void Schedule::estimate(const std::map<std::string, double>& measured) {
   }
 }
 
-NextStep Schedule::next(const TrialStates& states, bool takes_suspects) const {
+NextStep Schedule::next(const TrialStates& states, bool takes_suspects,
+                        const std::set<std::string>& closed) const {
   bool running = false, waiting = false;
   std::vector<std::string> ready, suspects;
   for (const Trial& trial : experiment_.trials) {
@@ -69,7 +70,7 @@ NextStep Schedule::next(const TrialStates& states, bool takes_suspects) const {
         [&](const std::string& id) { return state_of(states, id) == TrialState::kDone; });
     if (state == TrialState::kSuspect && fed) {
       suspects.push_back(trial.id);
-    } else if (state == TrialState::kPlanned && fed) {
+    } else if (state == TrialState::kPlanned && fed && !closed.contains(trial.id)) {
       ready.push_back(trial.id);
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "experiment/sweep_source.h"
 #include "hepar/core/error.h"
 #include "hepar/core/text.h"
 
@@ -10,8 +11,8 @@ namespace hepar::detail {
 namespace {
 
 const std::vector<std::string>& sections() {
-  static const std::vector<std::string> kSections{"name",     "values", "axes",
-                                                  "defaults", "stages", "table"};
+  static const std::vector<std::string> kSections{"name",   "values", "axes", "defaults",
+                                                  "stages", "table",  "sweep"};
   return kSections;
 }
 
@@ -19,19 +20,6 @@ bool is_name(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '_' || c == '-';
   });
-}
-
-/// The settings of an axis: a list of scalars; one scalar is a list of one. Empty when it is
-/// neither.
-std::vector<std::string> settings_of(const Json& value) {
-  std::vector<std::string> settings;
-  for (const Json& item : value.is_array() ? value : Json::array({value})) {
-    if (!item.is_string()) {
-      return {};
-    }
-    settings.push_back(item);
-  }
-  return settings;
 }
 
 void flatten(const Json& map, const std::string& path, const std::string& prefix,
@@ -64,6 +52,7 @@ class SourceReader {
     read_values();
     read_axes();
     read_stages();
+    flatten(section("sweep"), "sweep", "", source_.sweep_keys);
   }
 
  private:
@@ -101,14 +90,16 @@ class SourceReader {
   void read_axes() {
     const Json axes = section("axes");
     for (const auto& [name, value] : axes.items()) {
-      const std::vector<std::string> settings = settings_of(value);
-      if (settings.empty()) {
-        add("axes." + name, "axis '" + name + "': wanted a list like [0, 1, 2]");
+      AxisSource axis{.name = name, .settings = {}};
+      try {
+        axis = read_axis(name, value);
+      } catch (const ConfigError& e) {
+        add("axes." + name, "axis '" + name + "': " + e.what());
       }
       if (source_.values.contains(name)) {
         add("axes." + name, "'" + name + "' is an axis and a value; rename one");
       }
-      source_.axes.emplace_back(name, settings);
+      source_.axes.push_back(std::move(axis));
     }
   }
 
@@ -140,7 +131,7 @@ class SourceReader {
         flatten(defaults[stage.command], "defaults." + stage.command, "", stage.keys);
       }
       for (const KeySource& entry : own) {
-        stage.set(entry);
+        set_key(stage.keys, entry);
       }
       source_.stages.push_back(std::move(stage));
     }
@@ -169,7 +160,7 @@ class Overrides {
     const std::size_t equals = assignment.find('=');
     const std::size_t dot = assignment.find('.');
     if (equals == std::string::npos || dot == std::string::npos || dot > equals) {
-      add(assignment, "wanted axes.NAME=[…], values.NAME=… or stages.STAGE.KEY=…");
+      add(assignment, "wanted axes.NAME=[…], values.NAME=…, stages.STAGE.KEY=… or sweep.KEY=…");
       return;
     }
     const std::string section = assignment.substr(0, dot);
@@ -180,10 +171,12 @@ class Overrides {
     } else if (section == "values") {
       set_value(assignment, name, value);
     } else if (section == "stages") {
-      set_key(assignment, name, value);
+      set_stage_key(assignment, name, value);
+    } else if (section == "sweep" && source_.document.value.contains("sweep")) {
+      set_key(source_.sweep_keys, {name, value, "sweep." + name});
     } else {
-      add(assignment,
-          "unknown section '" + section + "'" + suggestion(section, {"axes", "values", "stages"}));
+      add(assignment, "unknown section '" + section + "'" +
+                          suggestion(section, {"axes", "values", "stages", "sweep"}));
     }
   }
 
@@ -193,23 +186,21 @@ class Overrides {
   }
 
   void set_axis(const std::string& assignment, const std::string& name, const Json& value) {
-    std::vector<std::string> names;
-    for (auto& [axis, settings] : source_.axes) {
-      names.push_back(axis);
-      if (axis == name) {
-        settings = settings_of(value);
-        if (settings.empty()) {
-          add(assignment, "wanted a list like [0, 1, 2]");
-        }
-        return;
+    try {
+      AxisSource axis = read_axis(name, value);
+      const auto known = std::find_if(source_.axes.begin(), source_.axes.end(),
+                                      [&](const AxisSource& a) { return a.name == name; });
+      if (known != source_.axes.end()) {
+        *known = std::move(axis);
+      } else if (name.find('.') != std::string::npos) {
+        // `stage.key` opens a new axis over any key; a plain name would be used by nothing.
+        source_.axes.push_back(std::move(axis));
+      } else {
+        add(assignment, "unknown axis '" + name + "'" + suggestion(name, names_of(source_.axes)));
       }
+    } catch (const ConfigError& e) {
+      add(assignment, e.what());
     }
-    // `stage.key` opens a new axis over any key; a plain name would be used by nothing.
-    if (name.find('.') != std::string::npos && !settings_of(value).empty()) {
-      source_.axes.emplace_back(name, settings_of(value));
-      return;
-    }
-    add(assignment, "unknown axis '" + name + "'" + suggestion(name, names));
   }
 
   void set_value(const std::string& assignment, const std::string& name, const Json& value) {
@@ -224,7 +215,7 @@ class Overrides {
     source_.values[name] = value;
   }
 
-  void set_key(const std::string& assignment, const std::string& path, const Json& value) {
+  void set_stage_key(const std::string& assignment, const std::string& path, const Json& value) {
     const std::string name = path.substr(0, path.find('.'));
     const auto stage = std::find_if(source_.stages.begin(), source_.stages.end(),
                                     [&](const StageSource& s) { return s.name == name; });
@@ -232,7 +223,7 @@ class Overrides {
       add(assignment, "unknown stage '" + name + "'" + suggestion(name, names_of(source_.stages)));
       return;
     }
-    stage->set({path.substr(name.size() + 1), value, "stages." + path});
+    set_key(stage->keys, {path.substr(name.size() + 1), value, "stages." + path});
   }
 
   ExperimentSource& source_;
@@ -247,7 +238,7 @@ const KeySource* StageSource::find(const std::string& key) const {
   return found == keys.end() ? nullptr : &*found;
 }
 
-void StageSource::set(const KeySource& entry) {
+void set_key(std::vector<KeySource>& keys, const KeySource& entry) {
   const auto known = std::find_if(keys.begin(), keys.end(),
                                   [&](const KeySource& other) { return other.key == entry.key; });
   if (known == keys.end()) {
@@ -273,13 +264,22 @@ ExperimentSource read_source(YamlDocument document, const std::vector<std::strin
     Overrides(source, problems).apply(assignment);
   }
   for (const StageSource& stage : source.stages) {
-    const bool axis = std::any_of(source.axes.begin(), source.axes.end(),
-                                  [&](const auto& a) { return a.first == stage.name; });
-    if (axis || source.values.contains(stage.name)) {
+    if (find_axis(source.axes, stage.name) != nullptr || source.values.contains(stage.name)) {
       problems.add(source.document.place("stages." + stage.name) + ": '" + stage.name +
                    "' is a stage and an axis or a value; rename one");
     }
   }
+  for (std::size_t i = 0; i < source.axes.size(); ++i) {
+    const AxisSource& axis = source.axes[i];
+    const std::vector<AxisSource> before(source.axes.begin(),
+                                         source.axes.begin() + static_cast<std::ptrdiff_t>(i));
+    if (const std::string problem = condition_problem(axis, before); !problem.empty()) {
+      problems.add(source.document.place("axes." + axis.name) + ": axis '" + axis.name +
+                   "': " + problem);
+    }
+  }
+  source.sweep = read_sweep(source, problems);
+  draw_ranges(source, problems);
   return source;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "experiment/axis_source.h"
 #include "experiment/problems.h"
 
 namespace hepar::detail {
@@ -24,15 +25,19 @@ struct StageSource {
   std::vector<KeySource> keys;
 
   [[nodiscard]] const KeySource* find(const std::string& key) const;
-  void set(const KeySource& entry);  ///< replaces the key of that name, or adds it
 };
+
+/// Replaces the key of that name, or adds it.
+void set_key(std::vector<KeySource>& keys, const KeySource& entry);
 
 /// An experiment file, read and overridden, before expansion.
 struct ExperimentSource {
   std::string name;
   std::map<std::string, Json> values;
-  std::vector<std::pair<std::string, std::vector<std::string>>> axes;  ///< in the file's order
+  std::vector<AxisSource> axes;  ///< in the file's order
   std::vector<StageSource> stages;
+  std::vector<KeySource> sweep_keys;  ///< of the section `sweep`
+  std::optional<SweepSpec> sweep;
   YamlDocument document;
 };
 

@@ -10,6 +10,7 @@
 #include "hepar/core/files.h"
 #include "hepar/core/log.h"
 #include "hepar/core/text.h"
+#include "hepar/pipeline/bracket.h"
 #include "hepar/pipeline/schedule.h"
 #include "hepar/pipeline/trial_store.h"
 
@@ -19,6 +20,7 @@ namespace {
 struct StageLine {
   std::map<TrialState, int> count;
   int blocked = 0;
+  int stopped = 0;  ///< by ASHA
   double wall_s = 0, core_hours = 0, expected_s = 0;
   double peak_mib = 0;
 };
@@ -44,6 +46,9 @@ class Status {
         }
       }
     }
+    if (experiment_.sweep && experiment_.sweep->stops_early()) {
+      bracket_.emplace(experiment_, store_);
+    }
   }
 
   std::string text() {
@@ -56,9 +61,9 @@ class Status {
         count(trial, blocked, schedule, *line);
       }
     }
-    std::vector<std::vector<std::string>> rows{{"stage", "command", "trials", "done", "running",
-                                                "planned", "suspect", "failed", "blocked", "wall",
-                                                "core-h", "peak MiB", "still expected"}};
+    std::vector<std::vector<std::string>> rows{
+        {"stage", "command", "trials", "done", "running", "planned", "suspect", "failed", "blocked",
+         "stopped", "wall", "core-h", "peak MiB", "still expected"}};
     for (const std::string& stage : experiment_.stages) {
       if (lines.contains(stage)) {  // else its trials are another stage's
         rows.push_back(row(stage, command_of(stage), lines[stage]));
@@ -66,7 +71,19 @@ class Status {
     }
     rows.push_back(row("all", "", total));
     return "experiment " + experiment_.name + " in " + store_.folder().string() + "\n\n" +
-           format_table(rows) + running_text() + problem_text(blocked);
+           format_table(rows) + rung_text(blocked) + running_text() + problem_text(blocked);
+  }
+
+  [[nodiscard]] Json json() const {
+    Json document = Json::object();
+    for (const Trial& trial : experiment_.trials) {
+      const bool stopped = bracket_ && bracket_->stopped().contains(trial.id) &&
+                           state(trial.id) == TrialState::kPlanned;
+      document[trial.id] = {{"stage", trial.stage},
+                            {"axes", trial.axes},
+                            {"state", stopped ? "stopped" : to_string(state(trial.id))}};
+    }
+    return document;
   }
 
  private:
@@ -83,6 +100,11 @@ class Status {
 
   void count(const Trial& trial, const std::map<std::string, std::string>& blocked,
              const Schedule& schedule, StageLine& line) const {
+    const bool ended = state(trial.id) == TrialState::kDone;
+    if (bracket_ && bracket_->stopped().contains(trial.id) && !ended) {
+      ++line.stopped;
+      return;
+    }
     if (blocked.contains(trial.id)) {
       ++line.blocked;
       return;
@@ -92,14 +114,15 @@ class Status {
       line.wall_s += done->second.cost.wall_s;
       line.core_hours += done->second.cost.core_hours();
       line.peak_mib = std::max(line.peak_mib, done->second.cost.peak_memory_mib);
-    } else if (state(trial.id) != TrialState::kFailed) {
+    } else if (state(trial.id) != TrialState::kFailed &&
+               (!bracket_ || !bracket_->closed().contains(trial.id))) {
       line.expected_s += schedule.expected_s(trial.id);
     }
   }
 
   static std::vector<std::string> row(const std::string& name, const std::string& command,
                                       StageLine& line) {
-    int trials = line.blocked;
+    int trials = line.blocked + line.stopped;
     for (const auto& [ignored, number] : line.count) {
       trials += number;
     }
@@ -112,10 +135,35 @@ class Status {
             or_blank(line.count[TrialState::kSuspect]),
             or_blank(line.count[TrialState::kFailed]),
             or_blank(line.blocked),
+            or_blank(line.stopped),
             line.wall_s > 0 ? detail::duration_text(line.wall_s) : "",
             line.core_hours > 0 ? fixed(line.core_hours, 3) : "",
             line.peak_mib > 0 ? fixed(line.peak_mib, 0) : "",
             line.expected_s > 0 ? detail::duration_text(line.expected_s) : ""};
+  }
+
+  /// How far the rungs of a sweep are.
+  [[nodiscard]] std::string rung_text(const std::map<std::string, std::string>& blocked) const {
+    if (!bracket_) {
+      return "";
+    }
+    std::vector<std::vector<std::string>> rows{
+        {"rung", "configurations", "ended", "go on", "best"}};
+    const std::vector<std::int64_t>& rungs = experiment_.sweep->asha.rungs;
+    for (std::size_t rung = 0; rung < rungs.size(); ++rung) {
+      const std::vector<std::size_t> reached = bracket_->entrants(rung);
+      const auto ended = std::count_if(reached.begin(), reached.end(), [&](std::size_t i) {
+        return bracket_->trials().ended(i, rung, {states_, blocked});
+      });
+      const bool decided = rung < bracket_->decisions().size();
+      rows.push_back({std::to_string(rungs[rung]) + " steps",
+                      or_blank(static_cast<int>(reached.size())), or_blank(static_cast<int>(ended)),
+                      decided ? std::to_string(bracket_->entrants(rung + 1).size()) : "",
+                      decided ? fixed(*bracket_->decisions()[rung].front().value, 4) : ""});
+    }
+    std::string text = "\n";
+    text += format_table(rows);
+    return text;
   }
 
   [[nodiscard]] std::string running_text() const {
@@ -152,6 +200,7 @@ class Status {
   TrialStates states_;
   std::map<std::string, TrialOutcome> outcomes_;
   std::map<std::string, double> measured_;
+  std::optional<Bracket> bracket_;  ///< of a sweep that stops early
 };
 
 }  // namespace
@@ -174,16 +223,7 @@ void run_status_command(const StatusConfig& config, bool dry_run) {
     log::print(status_text(config.experiment));
     return;
   }
-  const TrialStore store(config.experiment);
-  const TrialStates states = store.states();
-  Json document = Json::object();
-  for (const Trial& trial : store.experiment().trials) {
-    const auto state = states.find(trial.id);
-    document[trial.id] = {{"stage", trial.stage},
-                          {"axes", trial.axes},
-                          {"state", state == states.end() ? "planned" : to_string(state->second)}};
-  }
-  log::print(document.dump(2));
+  log::print(Status(config.experiment).json().dump(2));
 }
 
 }  // namespace hepar

@@ -41,9 +41,8 @@ std::string text_of(const Json& value, const std::string& name) {
 }  // namespace
 
 const std::vector<std::string>* Substitution::settings(const std::string& axis) const {
-  const auto found = std::find_if(source_.axes.begin(), source_.axes.end(),
-                                  [&](const auto& entry) { return entry.first == axis; });
-  return found == source_.axes.end() ? nullptr : &found->second;
+  const AxisSource* found = find_axis(source_.axes, axis);
+  return found == nullptr ? nullptr : &found->settings;
 }
 
 bool Substitution::is_stage(const std::string& name) const {
@@ -53,8 +52,8 @@ bool Substitution::is_stage(const std::string& name) const {
 
 void Substitution::unknown(const std::string& name) const {
   std::vector<std::string> known = names_of(source_.stages);
-  for (const auto& [axis, ignored] : source_.axes) {
-    known.push_back(axis);
+  for (const AxisSource& axis : source_.axes) {
+    known.push_back(axis.name);
   }
   for (const auto& [value, ignored] : source_.values) {
     known.push_back(value);
@@ -75,11 +74,8 @@ StageReference Substitution::parse(const std::string& name) const {
   for (std::string axis : split(name.substr(open + 1, name.size() - open - 2), ',')) {
     std::erase(axis, ' ');
     if (settings(axis) == nullptr) {
-      std::vector<std::string> known;
-      for (const auto& [other, ignored] : source_.axes) {
-        known.push_back(other);
-      }
-      throw ConfigError("'${" + name + "}': no axis '" + axis + "'" + suggestion(axis, known));
+      throw ConfigError("'${" + name + "}': no axis '" + axis + "'" +
+                        suggestion(axis, names_of(source_.axes)));
     }
     found.gathered.push_back(axis);
   }

@@ -57,11 +57,10 @@ class TableReader {
     }
     spec.title = text("title", false);
     spec.scores = name("scores", names_of(source_.stages));
-    std::vector<std::string> axes;
-    for (const auto& [axis, settings] : source_.axes) {
-      axes.push_back(axis);
+    spec.rows = name("rows", names_of(source_.axes));
+    if (const AxisSource* axis = find_axis(source_.axes, spec.rows); axis && !axis->when.empty()) {
+      add("rows", "the axis '" + spec.rows + "' does not exist everywhere (when)");
     }
-    spec.rows = name("rows", axes);
     guarded("titles", [&] { spec.titles = table_.value("titles", Json::object()); });
     for (const Json& pair : table_.value("compare", Json::array())) {
       guarded("compare", [&] { spec.compare.push_back(read_pair(pair, spec.rows)); });
@@ -177,12 +176,8 @@ class TableReader {
   }
 
   [[nodiscard]] std::vector<std::string> settings_of(const std::string& axis) const {
-    for (const auto& [name, settings] : source_.axes) {
-      if (name == axis) {
-        return settings;
-      }
-    }
-    return {};
+    const AxisSource* found = find_axis(source_.axes, axis);
+    return found == nullptr ? std::vector<std::string>{} : found->settings;
   }
 
   std::string text(const std::string& key, bool needed) {

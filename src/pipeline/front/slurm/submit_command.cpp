@@ -76,6 +76,11 @@ class Submission {
         body_(read_text(config.body.empty() ? shipped("trials.sbatch") : fs::path(config.body))) {}
 
   void run() {
+    require<ConfigError>(!experiment_.sweep || !experiment_.sweep->stops_early(),
+                         "submit: " + config_.experiment +
+                             " stops trials early (sweep.asha): which trials run is decided while "
+                             "others do, inside hepar run only; start `hepar run` in one "
+                             "allocation, or leave out sweep.asha");
     if (dry_run_) {
       submit();
       return;

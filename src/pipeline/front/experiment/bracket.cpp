@@ -1,0 +1,267 @@
+#include "hepar/pipeline/bracket.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "experiment/result_tables.h"
+#include "hepar/core/error.h"
+#include "hepar/core/files.h"
+#include "hepar/core/hash.h"
+#include "hepar/core/text.h"
+
+namespace hepar {
+namespace {
+
+fs::path log_of(const TrialStore& store) { return store.folder() / "decisions.jsonl"; }
+
+/// The rule and whom it is for: what decisions depend on beside the trials' outputs.
+Json rule_of(const SweepSpec& sweep, const SweepTrials& trials) {
+  std::set<std::string> ids;
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    for (std::size_t rung = 0; rung < trials.rungs(); ++rung) {
+      ids.insert(trials.trials(i, rung).begin(), trials.trials(i, rung).end());
+    }
+  }
+  return {{"metric", sweep.metric.stage + " " + sweep.metric.key},
+          {"goal", sweep.metric.goal},
+          {"rungs", sweep.asha.rungs},
+          {"eta", sweep.asha.eta},
+          {"configurations", trials.size()},
+          {"trials", to_hex(xxh64(join({ids.begin(), ids.end()}, " ")))}};
+}
+
+/// The lines of the log that are in force: the last rule and what was decided by it.
+std::vector<Json> in_force(const fs::path& file) {
+  std::vector<Json> lines;
+  std::istringstream text(fs::exists(file) ? read_text(file) : "");
+  std::string line;
+  for (int number = 1; std::getline(text, line); ++number) {
+    Json record = Json::parse(line, nullptr, false);
+    require<DataError>(record.is_object() && (record.contains("bracket") || !lines.empty()),
+                       file.string() + " line " + std::to_string(number) +
+                           ": wanted a rule or a decision after one; remove the file to have all "
+                           "rungs decided again from what is done");
+    if (record.contains("bracket")) {
+      lines.clear();
+    }
+    lines.push_back(std::move(record));
+  }
+  return lines;
+}
+
+void append(const fs::path& file, const std::string& lines) {
+  write_atomically(file, (fs::exists(file) ? read_text(file) : "") + lines);
+}
+
+std::string difference(const Json& before, const Json& now) {
+  std::vector<std::string> parts;
+  for (const auto& [key, value] : now.items()) {
+    if (!before.contains(key) || before[key] != value) {
+      parts.push_back(key + ": " + (before.contains(key) ? before[key].dump() : "not there") +
+                      " -> " + value.dump());
+    }
+  }
+  return join(parts, ", ");
+}
+
+}  // namespace
+
+void open_decisions(const Experiment& experiment, const TrialStore& store, DecisionPolicy policy) {
+  const fs::path file = log_of(store);
+  const Json rule = rule_of(*experiment.sweep, SweepTrials(experiment, store));
+  const std::vector<Json> lines = in_force(file);
+  if (!lines.empty() && lines.front()["bracket"] == rule) {
+    const bool failed = std::any_of(lines.begin() + 1, lines.end(), [](const Json& line) {
+      return line.contains("value") && line["value"].is_null();
+    });
+    if (!policy.retry_failed || !failed) {
+      return;
+    }
+  } else {
+    require<ConfigError>(
+        lines.size() < 2 || policy.accept_changes,
+        file.string() + ": rungs were decided by another rule: " +
+            difference(lines.empty() ? Json::object() : lines.front()["bracket"], rule) +
+            "\nUse another --out, or --accept-changes to decide them again: what is done stays "
+            "done, what was stopped may go on from its checkpoint.");
+  }
+  append(file, Json{{"bracket", rule}}.dump() + "\n");
+}
+
+Bracket::Bracket(const Experiment& experiment, const TrialStore& store)
+    : experiment_(experiment), store_(store), trials_(experiment, store) {
+  for (const Cell& cell : experiment_.cells) {
+    if (cell.axes.contains(kRungAxis)) {
+      for (const auto& [axis, ignored] : trials_.configuration_axes(cell.axes)) {
+        stage_axes_[cell.stage].insert(axis);
+      }
+    }
+  }
+  for (const auto& [stage, axes] : stage_axes_) {
+    for (std::size_t i = 0; i < trials_.size(); ++i) {
+      AxisValues seen = trials_.axes(i);
+      std::erase_if(seen, [&, of = axes](const auto& entry) { return !of.contains(entry.first); });
+      by_stage_[stage][seen].push_back(i);
+    }
+  }
+  replay();
+  close_trials();
+}
+
+void Bracket::replay() {
+  const fs::path file = log_of(store_);
+  const std::vector<std::int64_t>& rungs = experiment_.sweep->asha.rungs;
+  std::map<AxisValues, std::size_t> known;
+  for (std::size_t i = 0; i < trials_.size(); ++i) {
+    known[trials_.axes(i)] = i;
+  }
+  std::vector<Json> lines = in_force(file);
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    const std::string where = file.string() + ": " + lines[i].dump();
+    const auto configuration = known.find(json_get<AxisValues>(lines[i], "configuration", where));
+    const auto steps = json_get<std::int64_t>(lines[i], "rung", where);
+    const auto rung =
+        static_cast<std::size_t>(std::find(rungs.begin(), rungs.end(), steps) - rungs.begin());
+    require<DataError>(configuration != known.end() && rung + 1 < rungs.size() &&
+                           (rung == decisions_.size() || rung + 1 == decisions_.size()),
+                       where +
+                           ": is not of this experiment; remove the file to have all rungs "
+                           "decided again from what is done");
+    decisions_.resize(rung + 1);
+    const Json value = json_get<Json>(lines[i], "value", where);
+    decisions_[rung].push_back(
+        {.configuration = configuration->second,
+         .value = value.is_null() ? std::nullopt : std::optional(value.get<double>()),
+         .promoted = json_get<bool>(lines[i], "promoted", where),
+         .why = json_get<std::string>(lines[i], "why", where)});
+  }
+}
+
+std::vector<std::size_t> Bracket::entrants(std::size_t rung) const {
+  std::vector<std::size_t> found;
+  if (rung == 0) {
+    for (std::size_t i = 0; i < trials_.size(); ++i) {
+      found.push_back(i);
+    }
+  } else if (rung <= decisions_.size()) {
+    for (const RungDecision& decision : decisions_[rung - 1]) {
+      if (decision.promoted) {
+        found.push_back(decision.configuration);
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<std::string> Bracket::decide(const Progression& at) {
+  std::vector<std::string> said;
+  while (decisions_.size() + 1 < trials_.rungs()) {
+    std::optional<std::vector<RungDecision>> next = decision(at);
+    if (!next) {
+      break;
+    }
+    decisions_.push_back(std::move(*next));
+    const std::size_t rung = decisions_.size() - 1;
+    if (record(rung)) {
+      said.push_back("rung of " + std::to_string(experiment_.sweep->asha.rungs[rung]) +
+                     " steps: " + std::to_string(entrants(rung + 1).size()) + " of " +
+                     std::to_string(entrants(rung).size()) + " configurations go on; best " +
+                     detail::fixed(decisions_[rung].front().value.value(), 4) + " (" +
+                     to_string(trials_.axes(decisions_[rung].front().configuration)) + ")");
+    }
+    close_trials();
+  }
+  return said;
+}
+
+/// Of the first rung that is not decided; none as long as it cannot be.
+std::optional<std::vector<RungDecision>> Bracket::decision(const Progression& at) const {
+  const std::size_t rung = decisions_.size();
+  const std::vector<std::size_t> reached = entrants(rung);
+  if (!std::all_of(reached.begin(), reached.end(),
+                   [&](std::size_t i) { return trials_.ended(i, rung, at); })) {
+    return std::nullopt;
+  }
+  std::vector<std::pair<std::size_t, SweepTrials::Value>> ranked;
+  for (const std::size_t i : reached) {
+    ranked.emplace_back(i, trials_.value(i, rung, at));
+  }
+  std::sort(ranked.begin(), ranked.end(),
+            [&](const auto& a, const auto& b) { return trials_.better(a, b); });
+  if (!ranked.front().second.value) {
+    return std::nullopt;
+  }
+  const auto eta = static_cast<std::size_t>(experiment_.sweep->asha.eta);
+  const std::size_t places = std::max<std::size_t>(1, ranked.size() / eta);
+  std::vector<RungDecision> decisions;
+  for (const auto& [i, value] : ranked) {
+    const std::size_t rank = decisions.size() + 1;
+    decisions.push_back({.configuration = i,
+                         .value = value.value,
+                         .promoted = rank <= places && value.value.has_value(),
+                         .why = value.value ? "rank " + std::to_string(rank) + " of " +
+                                                  std::to_string(ranked.size()) + ", " +
+                                                  std::to_string(places) + " go on"
+                                            : value.missing});
+  }
+  return decisions;
+}
+
+/// False when another group has written this rung already: it decided the same.
+bool Bracket::record(std::size_t rung) const {
+  const std::int64_t steps = experiment_.sweep->asha.rungs[rung];
+  const std::vector<Json> there = in_force(log_of(store_));
+  if (std::any_of(there.begin(), there.end(), [&](const Json& line) {
+        return line.contains("rung") && line["rung"] == steps;
+      })) {
+    return false;
+  }
+  std::string lines;
+  for (const RungDecision& decision : decisions_[rung]) {
+    lines += Json{{"rung", steps},
+                  {"configuration", trials_.axes(decision.configuration)},
+                  {"trials", trials_.trials(decision.configuration, rung)},
+                  {"value", decision.value ? Json(*decision.value) : Json(nullptr)},
+                  {"promoted", decision.promoted},
+                  {"why", decision.why}}
+                 .dump() +
+             "\n";
+  }
+  append(log_of(store_), lines);
+  return true;
+}
+
+/// A trial may run when one of the configurations that it is of may.
+void Bracket::close_trials() {
+  std::vector<std::size_t> reached(trials_.size(), 0);  // the last rung that it may run
+  for (std::size_t rung = 1; rung <= decisions_.size(); ++rung) {
+    for (const std::size_t i : entrants(rung)) {
+      reached[i] = rung;
+    }
+  }
+  std::set<std::string> open, waiting;
+  closed_.clear();
+  for (const Cell& cell : experiment_.cells) {
+    const auto at = cell.axes.find(kRungAxis);
+    if (at == cell.axes.end()) {
+      open.insert(cell.id);
+      continue;
+    }
+    const std::vector<std::int64_t>& rungs = experiment_.sweep->asha.rungs;
+    const auto rung = static_cast<std::size_t>(
+        std::find(rungs.begin(), rungs.end(), std::stoll(at->second)) - rungs.begin());
+    for (const std::size_t i : by_stage_.at(cell.stage)[trials_.configuration_axes(cell.axes)]) {
+      if (rung <= reached[i]) {
+        open.insert(cell.id);
+      } else if (reached[i] == decisions_.size()) {
+        waiting.insert(cell.id);
+      }
+    }
+    closed_.insert(cell.id);
+  }
+  std::erase_if(closed_, [&](const std::string& id) { return open.contains(id); });
+  stopped_ = closed_;
+  std::erase_if(stopped_, [&](const std::string& id) { return waiting.contains(id); });
+}
+
+}  // namespace hepar
