@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "communicator_impl.h"
+#include "start_guard.h"
 
 namespace hepar {
 namespace {
@@ -141,6 +142,7 @@ Communicator& Communicator::operator=(Communicator&&) noexcept = default;
 Communicator Communicator::world() {
   require<CommError>(mpi_is_running(),
                      "Communicator::world() outside MpiEnvironment: MPI is not running");
+  const StartGuard guard(rank_and_host());
   MPI_Comm raw = MPI_COMM_NULL;
   mpi_check(MPI_Comm_dup(MPI_COMM_WORLD, &raw), "MPI_Comm_dup");
   return Communicator(Impl::adopt(owned(raw)));

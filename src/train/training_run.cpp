@@ -119,7 +119,6 @@ void TrainingRun::open_run_folder() {
       lease_ = std::make_unique<Lease>(out_, config_.run.heartbeat_s);
       task_->write_splits();
       fs::remove(out_ / "outcome.json");  // of an attempt before: this one has none yet
-      fs::remove_all(out_ / ".ranks");
     }
   });
   start_watch();
@@ -127,7 +126,8 @@ void TrainingRun::open_run_folder() {
       std::make_unique<GradientReducer>(values_of(parameters_), communicator_, context_.reduction);
 }
 
-/// Under the lease's generation: a fenced predecessor may still be writing its records.
+/// Under the lease's generation: a predecessor that was cut off still reads its own records, by
+/// which its ranks learn that rank 0 was fenced.
 void TrainingRun::start_watch() {
   const std::string generation =
       communicator_.broadcast(lease_ ? std::to_string(lease_->generation()) : "", 0);

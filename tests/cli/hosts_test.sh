@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # hosts_test.sh PROGRAMS MPIRUN: a training on two hosts gives the weights of one host; when the link between them is
-# cut, the job ends within a minute and names the rank; the same command continues. The hosts are two network
+# cut, the job ends within a minute and names the rank; the same command continues. So does one whose MPI takes a network
+# that they do not share. The hosts are two network
 # namespaces of this machine joined by a veth pair; skipped (exit 77) where none can be made.
 # shellcheck source=tests/cli/support.sh
 . "$(dirname "$0")/support.sh"
@@ -15,6 +16,10 @@ make_hosts() {
   for name in "$one" "$two"; do
     ip -n "$name" addr add "10.77.0.$number/24" dev eth0 && ip -n "$name" link set lo up &&
       ip -n "$name" link set eth0 up || return 1
+    # A network that each host has for itself, as containers' bridges are.
+    ip -n "$name" link add name own0 type veth peer name own1 &&
+      ip -n "$name" addr add "172.17.0.$number/16" dev own0 && ip -n "$name" link set own0 up &&
+      ip -n "$name" link set own1 up || return 1
     number=$((number + 1))
   done
 }
@@ -67,6 +72,12 @@ check "the start says where the ranks are" \
   grep -qE 'ranks 0-1 on one, processors [0-9,-]+; ranks 2-3 on two, processors [0-9,-]+; 1 thread' "$work/there.log"
 check "no records are left" test ! -e "$work/there/.ranks"
 
+# --- The wrong network; meanwhile the next test waits -----------------------------------------------
+OMPI_MCA_btl_tcp_if_include=172.17.0.0/16 on_hosts "$work/one_each" "${training[@]}" --out "$work/astray" \
+  >"$work/astray.log" 2>&1 &
+astray=$!
+started+=("$astray")
+
 # --- The link is cut --------------------------------------------------------------------------------
 out=$work/cut
 long=("${training[@]}" --set train.steps=1000000 --out "$out")
@@ -84,6 +95,10 @@ grep -E 'error|mpirun:' "$out.log"
 check "the rank, its host and the time are named" \
   grep -qE '\[rank 0/2 one\] error: .*waited for 30 s in call [0-9]+: .*no answer from rank 1 on two' "$out.log"
 check "no rank is left" test -z "$(for name in "$one" "$two"; do ip netns pids "$name"; done | sed 's,.*,/proc/&/comm,' | xargs -r grep -hs hepar)"
+
+wait "$astray"
+equal "exit code on a network that is not shared" 4 $?
+check "it is said" grep -qE 'error: rank [01] on (one|two) was started, but no message' "$work/astray.log"
 
 # --- And mended -------------------------------------------------------------------------------------
 # shellcheck disable=SC2046
