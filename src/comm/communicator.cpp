@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "communicator_impl.h"
+#include "start_guard.h"
 
 namespace hepar {
 namespace {
@@ -20,13 +21,14 @@ std::string host_name() {
 }
 
 template <class T>
-void all_reduce_segments(MPI_Comm comm, std::span<T> values, MPI_Op op) {
+void all_reduce_segments(const Call& call, MPI_Comm comm, std::span<T> values, MPI_Op op) {
   constexpr std::size_t kStep = kSegmentBytes / sizeof(T);
   for (std::size_t at = 0; at < values.size(); at += kStep) {
     const std::span<T> part = values.subspan(at, std::min(kStep, values.size() - at));
     mpi_check(MPI_Allreduce(MPI_IN_PLACE, part.data(), static_cast<int>(part.size()),
                             MpiElement<T>::type(), op, comm),
               "MPI_Allreduce");
+    call.tick();
   }
 }
 
@@ -109,9 +111,9 @@ std::unique_ptr<Communicator::Impl> Communicator::Impl::adopt(CommHandle comm) {
   return impl;
 }
 
-bool Communicator::Impl::enter(Signature signature) {
+Call Communicator::Impl::enter(Signature signature) {
   if (size == 1) {
-    return false;
+    return {};
   }
   int main_thread = 0;
   mpi_check(MPI_Is_thread_main(&main_thread), "MPI_Is_thread_main");
@@ -119,8 +121,17 @@ bool Communicator::Impl::enter(Signature signature) {
                                            signature.describe() +
                                            " was not made by the main thread");
   signature.sequence = sequence++;
+  Call call(activity, signature);
   compare_signatures(comm.get(), signature);
-  return true;
+  return call;
+}
+
+Signature Communicator::Impl::uncompared(CallKind kind, ElementKind element,
+                                         std::size_t length) const {
+  return {.call = kind,
+          .element = element,
+          .length = static_cast<std::int64_t>(length),
+          .sequence = sequence > 0 ? sequence - 1 : 0};
 }
 
 Communicator::Communicator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -131,6 +142,7 @@ Communicator& Communicator::operator=(Communicator&&) noexcept = default;
 Communicator Communicator::world() {
   require<CommError>(mpi_is_running(),
                      "Communicator::world() outside MpiEnvironment: MPI is not running");
+  const StartGuard guard(rank_and_host());
   MPI_Comm raw = MPI_COMM_NULL;
   mpi_check(MPI_Comm_dup(MPI_COMM_WORLD, &raw), "MPI_Comm_dup");
   return Communicator(Impl::adopt(owned(raw)));
@@ -148,10 +160,11 @@ int Communicator::local_rank() const { return impl_->local_rank; }
 int Communicator::local_size() const { return impl_->local_size; }
 int Communicator::local_sharers() const { return impl_->local_sharers; }
 const std::string& Communicator::host() const { return impl_->host; }
+CommActivity Communicator::activity() const { return impl_->activity.read(); }
 
 void Communicator::barrier() {
   // The comparison itself is a collective that no rank leaves before all have entered.
-  impl_->enter({.call = CallKind::kBarrier});
+  const Call call = impl_->enter({.call = CallKind::kBarrier});
 }
 
 namespace {
@@ -167,40 +180,42 @@ Signature all_reduce_signature(std::span<T> values, ReduceOp op) {
 }  // namespace
 
 void Communicator::all_reduce(std::span<double> values, ReduceOp op) {
-  if (impl_->enter(all_reduce_signature(values, op))) {
-    all_reduce_segments(impl_->comm.get(), values, mpi_op(op));
+  if (const Call call = impl_->enter(all_reduce_signature(values, op))) {
+    all_reduce_segments(call, impl_->comm.get(), values, mpi_op(op));
   }
 }
 
 void Communicator::all_reduce(std::span<float> values, ReduceOp op) {
-  if (impl_->enter(all_reduce_signature(values, op))) {
-    all_reduce_segments(impl_->comm.get(), values, mpi_op(op));
+  if (const Call call = impl_->enter(all_reduce_signature(values, op))) {
+    all_reduce_segments(call, impl_->comm.get(), values, mpi_op(op));
   }
 }
 
 void Communicator::all_reduce(std::span<std::int64_t> values, ReduceOp op) {
-  if (impl_->enter(all_reduce_signature(values, op))) {
-    all_reduce_segments(impl_->comm.get(), values, mpi_op(op));
+  if (const Call call = impl_->enter(all_reduce_signature(values, op))) {
+    all_reduce_segments(call, impl_->comm.get(), values, mpi_op(op));
   }
 }
 
 void Communicator::broadcast(std::span<std::byte> bytes, int root) {
-  if (impl_->enter({.call = CallKind::kBroadcast,
-                    .root = root,
-                    .length = static_cast<std::int64_t>(bytes.size())})) {
+  if (const Call call = impl_->enter({.call = CallKind::kBroadcast,
+                                      .root = root,
+                                      .length = static_cast<std::int64_t>(bytes.size())})) {
     broadcast_segments(impl_->comm.get(), bytes, root);
   }
 }
 
 std::string Communicator::broadcast(const std::string& text, int root) {
-  if (!impl_->enter({.call = CallKind::kBroadcast, .root = root})) {
+  const Call call = impl_->enter({.call = CallKind::kBroadcast, .root = root});
+  if (!call) {
     return text;
   }
   return broadcast_text(impl_->comm.get(), text, root, impl_->rank);
 }
 
 std::vector<std::string> Communicator::all_gather(const std::string& text) {
-  if (!impl_->enter({.call = CallKind::kAllGather})) {
+  const Call call = impl_->enter({.call = CallKind::kAllGather});
+  if (!call) {
     return {text};
   }
   // By broadcasts: the texts are small or differ much in length, and counts stay clear of MPI's
@@ -213,7 +228,8 @@ std::vector<std::string> Communicator::all_gather(const std::string& text) {
 }
 
 Communicator Communicator::split(int colour) {
-  if (!impl_->enter({.call = CallKind::kSplit})) {
+  const Call call = impl_->enter({.call = CallKind::kSplit});
+  if (!call) {
     return self();
   }
   MPI_Comm raw = MPI_COMM_NULL;
@@ -223,7 +239,8 @@ Communicator Communicator::split(int colour) {
 
 void Communicator::agree(const std::string& problem, int exit_code) {
   const auto code = static_cast<ExitCode>(exit_code);
-  if (!impl_->enter({.call = CallKind::kAgree})) {
+  const Call call = impl_->enter({.call = CallKind::kAgree});
+  if (!call) {
     if (!problem.empty()) {
       throw AgreedError(problem, code);
     }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "activity.h"
 #include "handle.h"
 #include "hepar/comm/communicator.h"
 #include "mpi_call.h"
@@ -27,18 +28,23 @@ struct Communicator::Impl {
   int local_sharers = 1;
   std::string host;
   std::uint32_t sequence = 0;
+  Activity activity;
 
   /// Takes a communicator that is ours alone. Collective.
   static std::unique_ptr<Impl> adopt(CommHandle comm);
 
-  /// First act of each blocking collective: compares signatures. False in a group of one.
-  bool enter(Signature signature);
+  /// First act of each blocking collective: compares signatures.
+  Call enter(Signature signature);
+  /// What is not compared: it counts as a part of the last collective.
+  [[nodiscard]] Signature uncompared(CallKind kind, ElementKind element, std::size_t length) const;
 };
 
 struct PendingReduction::Impl {
   std::span<std::int64_t> target;
   std::unique_ptr<std::vector<std::int64_t>> buffer;  ///< MPI's own; outlives an abandoned request
   MPI_Request request = MPI_REQUEST_NULL;
+  Activity* activity = nullptr;
+  Signature call;
 
   ~Impl();
   void finish();

@@ -8,9 +8,8 @@
 #include "hepar/core/error.h"
 
 namespace hepar {
-namespace {
 
-std::string where() {
+std::string rank_and_host() {
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
   int rank = 0;
@@ -19,8 +18,6 @@ std::string where() {
   }
   return "rank " + std::to_string(rank) + " on " + host.data();
 }
-
-}  // namespace
 
 bool mpi_is_running() noexcept {
   int started = 0;
@@ -37,7 +34,7 @@ void mpi_check(int status, const char* call) {
   std::array<char, MPI_MAX_ERROR_STRING + 1> text{};
   int length = 0;
   MPI_Error_string(status, text.data(), &length);
-  throw CommError(where() + ": " + call + " failed: " + text.data());
+  throw CommError(rank_and_host() + ": " + call + " failed: " + text.data());
 }
 
 }  // namespace hepar

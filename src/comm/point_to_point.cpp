@@ -39,7 +39,8 @@ struct Peer {
 };
 
 template <class T>
-void exchange_segments(const Peer& peer, std::span<const T> out, std::span<T> in) {
+void exchange_segments(const Call& call, const Peer& peer, std::span<const T> out,
+                       std::span<T> in) {
   require<ShapeError>(out.size() == in.size(), "exchange with rank " + std::to_string(peer.rank) +
                                                    ": sends " + std::to_string(out.size()) +
                                                    " elements but receives " +
@@ -54,6 +55,7 @@ void exchange_segments(const Peer& peer, std::span<const T> out, std::span<T> in
                            peer.tag, peer.comm, &status),
               "MPI_Sendrecv");
     check_length(status, type, received.size());
+    call.tick();
   }
 }
 
@@ -61,16 +63,21 @@ void exchange_segments(const Peer& peer, std::span<const T> out, std::span<T> in
 
 void Communicator::send(std::span<const float> values, int to, int tag) {
   check_peer(impl_->rank, impl_->size, to);
+  const Call call(impl_->activity,
+                  impl_->uncompared(CallKind::kSend, ElementKind::kFloat, values.size()), to);
   for (std::size_t at = 0; at < values.size(); at += kSegmentBytes / sizeof(float)) {
     const std::span<const float> part = segment(values, at);
     mpi_check(
         MPI_Send(part.data(), static_cast<int>(part.size()), MPI_FLOAT, to, tag, impl_->comm.get()),
         "MPI_Send");
+    call.tick();
   }
 }
 
 void Communicator::receive(std::span<float> values, int from, int tag) {
   check_peer(impl_->rank, impl_->size, from);
+  const Call call(impl_->activity,
+                  impl_->uncompared(CallKind::kReceive, ElementKind::kFloat, values.size()), from);
   for (std::size_t at = 0; at < values.size(); at += kSegmentBytes / sizeof(float)) {
     const std::span<float> part = segment(values, at);
     MPI_Status status;
@@ -78,17 +85,22 @@ void Communicator::receive(std::span<float> values, int from, int tag) {
                        impl_->comm.get(), &status),
               "MPI_Recv");
     check_length(status, MPI_FLOAT, part.size());
+    call.tick();
   }
 }
 
 void Communicator::exchange(std::span<const float> out, std::span<float> in, int peer, int tag) {
   check_peer(impl_->rank, impl_->size, peer);
-  exchange_segments<float>({impl_->comm.get(), peer, tag}, out, in);
+  const Call call(impl_->activity,
+                  impl_->uncompared(CallKind::kExchange, ElementKind::kFloat, out.size()), peer);
+  exchange_segments<float>(call, {impl_->comm.get(), peer, tag}, out, in);
 }
 
 void Communicator::exchange(std::span<const double> out, std::span<double> in, int peer, int tag) {
   check_peer(impl_->rank, impl_->size, peer);
-  exchange_segments<double>({impl_->comm.get(), peer, tag}, out, in);
+  const Call call(impl_->activity,
+                  impl_->uncompared(CallKind::kExchange, ElementKind::kDouble, out.size()), peer);
+  exchange_segments<double>(call, {impl_->comm.get(), peer, tag}, out, in);
 }
 
 PendingReduction Communicator::start_all_reduce(std::span<std::int64_t> values, ReduceOp op) {
@@ -96,6 +108,8 @@ PendingReduction Communicator::start_all_reduce(std::span<std::int64_t> values, 
   pending.impl_ = std::make_unique<PendingReduction::Impl>();
   PendingReduction::Impl& impl = *pending.impl_;
   impl.target = values;
+  impl.activity = &impl_->activity;
+  impl.call = impl_->uncompared(CallKind::kStepFlags, ElementKind::kInt64, values.size());
   impl.buffer = std::make_unique<std::vector<std::int64_t>>(values.begin(), values.end());
   if (impl_->size > 1) {
     mpi_check(
@@ -137,6 +151,7 @@ void PendingReduction::wait_idly(double interval_s) {
 
 void PendingReduction::Impl::finish() {
   if (request != MPI_REQUEST_NULL) {
+    const Call waiting(*activity, call);
     mpi_check(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait");
   }
   std::copy(buffer->begin(), buffer->end(), target.begin());

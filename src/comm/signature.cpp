@@ -83,6 +83,14 @@ std::string Signature::describe() const {
       return text + "split()";
     case CallKind::kAgree:
       return text + "agree()";
+    case CallKind::kSend:
+      return text + "send(" + elements + ")";
+    case CallKind::kReceive:
+      return text + "receive(" + elements + ")";
+    case CallKind::kExchange:
+      return text + "exchange(" + elements + ")";
+    case CallKind::kStepFlags:
+      return text + "the end of all_reduce(" + elements + "), begun before";
   }
   return text + "an unknown call";
 }

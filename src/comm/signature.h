@@ -7,7 +7,19 @@
 
 namespace hepar {
 
-enum class CallKind : std::uint8_t { kBarrier, kAllReduce, kBroadcast, kAllGather, kSplit, kAgree };
+enum class CallKind : std::uint8_t {
+  kBarrier,
+  kAllReduce,
+  kBroadcast,
+  kAllGather,
+  kSplit,
+  kAgree,
+  // Never compared, only described:
+  kSend,
+  kReceive,
+  kExchange,
+  kStepFlags
+};
 enum class ElementKind : std::uint8_t { kByte, kFloat, kDouble, kInt64 };
 
 /// What a rank is about to do: 16 bytes, compared before each blocking collective.

@@ -36,7 +36,7 @@ StopSignal::~StopSignal() {
   if (--alive > 0) {
     return;
   }
-  std::signal(SIGUSR2, SIG_DFL);
+  std::signal(SIGUSR2, SIG_IGN);  // launchers send it rank by rank: the last may come this late
   std::signal(SIGTERM, SIG_DFL);
 }
 

@@ -88,13 +88,22 @@ void DistConfig::declare(ConfigSchema& schema) {
 
 void RunConfig::declare(ConfigSchema& schema) {
   schema.add("threads", threads,
-             "Torch threads of a rank; 0: usable processors / ranks that share them", Range{.low = 0});
+             "Torch threads of a rank; 0: usable processors / ranks that share them",
+             Range{.low = 0});
   schema.add("loader_threads", loader_threads, "Threads that cut and augment patches",
              Range{.low = 1}, Effect::kNone);
   schema.add("prefetch_steps", prefetch_steps, "Steps prepared ahead", Range{.low = 1},
              Effect::kNone);
   schema.add("heartbeat_s", heartbeat_s, "Seconds between beats of the run folder's lease",
              Range{.low = 0.05}, Effect::kNone);
+  schema.add("silence_s", silence_s,
+             "Seconds after which ranks that all wait for one another, or a rank without a sign of "
+             "life, end the job (exit 4)",
+             Range{.low = 0.5}, Effect::kNone);
+  schema.add("deadline_s", deadline_s,
+             "Seconds that ranks wait for one that works (reads, saves, validates) before they end "
+             "the job (exit 4)",
+             Range{.low = 0.5}, Effect::kNone);
 }
 
 void TrainConfig::declare(ConfigSchema& schema) {

@@ -9,7 +9,10 @@
 #include <optional>
 #include <utility>
 
+#include "hepar/comm/environment.h"
+#include "hepar/comm/rank_places.h"
 #include "hepar/comm/together.h"
+#include "hepar/comm/watchdog.h"
 #include "hepar/core/files.h"
 #include "hepar/core/hash.h"
 #include "hepar/core/log.h"
@@ -92,6 +95,7 @@ TrainingRun::TrainingRun(const TrainConfig& config, std::unique_ptr<TrainingTask
 TrainingRun::~TrainingRun() = default;
 
 TrainOutcome TrainingRun::run() {
+  const StopSignal signals;  // to the end: on another host it may arrive when all have agreed
   open_run_folder();
   resume();
   check_start();
@@ -132,8 +136,19 @@ void TrainingRun::open_run_folder() {
       fs::remove(out_ / "outcome.json");  // of an attempt before: this one has none yet
     }
   });
+  start_watch();
   reducer_ =
       std::make_unique<GradientReducer>(values_of(parameters_), communicator_, context_.reduction);
+}
+
+/// Under the lease's generation: a predecessor that was cut off still reads its own records, by
+/// which its ranks learn that rank 0 was fenced.
+void TrainingRun::start_watch() {
+  const std::string generation =
+      communicator_.broadcast(lease_ ? std::to_string(lease_->generation()) : "", 0);
+  watchdog_ = std::make_unique<Watchdog>(
+      communicator_, out_ / ".ranks" / generation,
+      Watchdog::Options{.silence_s = config_.run.silence_s, .deadline_s = config_.run.deadline_s});
 }
 
 void TrainingRun::resume() {
@@ -189,6 +204,11 @@ void TrainingRun::check_start() {
                        .code_version = now.code_version};
   identify_model(values_of(parameters_), identity);
   check_same_start(communicator_, identity);
+  const std::string places = rank_places(communicator_);
+  if (communicator_.size() > 1) {
+    log::info(places + "; " + std::to_string(config_.run.threads) + " thread(s) each, " +
+              config_.dist.reduction + " reduction, " + mpi_library());
+  }
 }
 
 bool TrainingRun::is_done() const {
@@ -196,12 +216,12 @@ bool TrainingRun::is_done() const {
 }
 
 void TrainingRun::train() {
-  const StopSignal signals;
   StepFlags flags(communicator_);
   task_->open(step_);
   Progress progress("training", config_.train.last_step() - step_, communicator_.is_root());
   bool stop = false;
   while (!is_done() && !stop) {
+    watchdog_->enter("step " + std::to_string(step_ + 1));
     const double loss = one_step(flags);
     progress.advance(1, "loss " + std::to_string(loss));
     stop = stop_agreed(flags);  // before saving: a step that went wrong is not kept
@@ -253,6 +273,7 @@ double TrainingRun::one_step(StepFlags& flags) {
 }
 
 void TrainingRun::validate() {
+  watchdog_->enter("validating after step " + std::to_string(step_));
   Json record{{"step", step_}};
   record.update(task_->validate());
   if (early_stopping_.on()) {
@@ -266,6 +287,7 @@ void TrainingRun::validate() {
 
 /// Rank 0 writes; a full disk or a lost lease there ends every rank with the same error.
 void TrainingRun::save() {
+  watchdog_->enter("saving step " + std::to_string(step_));
   together(communicator_, [&] {
     if (communicator_.is_root()) {
       Json state = to_json(settings());
@@ -300,6 +322,11 @@ TrainOutcome TrainingRun::finish() {
       task_->write_model(out_ / "model", origin_.lineage);
     }
   });
+  watchdog_.reset();
+  if (lease_) {
+    std::error_code ignored;  // the other ranks remove their records too
+    fs::remove_all(out_ / ".ranks", ignored);
+  }
   return {.code = done ? ExitCode::kDone : ExitCode::kResumable,
           .steps_done = step_,
           .weights_hash = hash_tensors(weights())};

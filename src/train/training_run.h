@@ -18,6 +18,7 @@
 namespace hepar {
 
 class StepFlags;
+class Watchdog;
 
 /// One training in one folder, from start or resume to its end or a stop.
 class TrainingRun {
@@ -38,6 +39,7 @@ class TrainingRun {
   [[nodiscard]] RunSettings settings() const;
   [[nodiscard]] NamedTensors weights() const;
   void open_run_folder();
+  void start_watch();
   void resume();
   void load(const Checkpoint& checkpoint, const std::filesystem::path& run_folder);
   void check_start();
@@ -63,6 +65,7 @@ class TrainingRun {
   std::unique_ptr<Lease> lease_;
   EarlyStopping early_stopping_;
   std::unique_ptr<MetricsLog> metrics_;
+  std::unique_ptr<Watchdog> watchdog_;
   std::int64_t step_ = 0;
 };
 

@@ -37,4 +37,20 @@ expect "silent singleton under mpirun" 4 "started 2 ranks but MPI sees 1" \
 expect "silent singleton in a Slurm step" 4 "started 3 ranks but MPI sees 1" \
   env PMI_RANK=0 SLURM_STEP_NUM_TASKS=3 "$program"
 expect "one task of a larger Slurm job without PMI" 0 "" env SLURM_STEP_NUM_TASKS=3 "$program"
+
+# --- Under a watchdog of 0.6 s -------------------------------------------------------------------
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+records=$work/out/.ranks/1
+last="rank 1 on $(hostname)"
+expect "a rank is stopped" 4 " or more from $last " "$mpirun" 2 "$program" stopped "$records"
+expect "a rank is late" 4 "longer than the deadline, for $last at work (saving)" "$mpirun" 2 "$program" late "$records"
+expect "ranks wait for messages that nobody sends" 4 "no answer from $last in call 0: receive" \
+  "$mpirun" 2 "$program" dead-lock "$records"
+expect "a rank works" 0 "it goes on waiting for $last at work (saving)" "$mpirun" 2 "$program" slow "$records"
+if [ -e "$records" ]; then
+  echo "FAILED the records of ranks that ended well are still there"
+  failed=1
+fi
+expect "records that cannot be written" 0 "/proc/nothing/0.json: cannot be written" "$mpirun" 2 "$program" slow /proc/nothing
 exit $failed

@@ -40,6 +40,14 @@ class PendingReduction {
   std::unique_ptr<Impl> impl_;
 };
 
+/// What a rank does with MPI at a moment.
+struct CommActivity {
+  std::uint64_t progress = 0;  ///< grows with every call, and with every piece of a message
+  std::uint32_t sequence = 0;  ///< of the last call: equal on ranks that are equally far
+  std::string call;            ///< that the rank is in; empty: none
+  int peer = -1;               ///< the rank that this call waits for; −1: all of the group
+};
+
 /// A group of MPI ranks. Collective members: all ranks of the group, same order, same sizes; a
 /// signature of each call (what, type, length) is compared first and a mismatch is a CommError that
 /// names rank and call. Main thread only. Move-only; the handle is duplicated, so our messages
@@ -63,6 +71,9 @@ class Communicator {
   /// nobody is bound, 1 where each rank has its own.
   [[nodiscard]] int local_sharers() const;
   [[nodiscard]] const std::string& host() const;
+
+  /// The one member that any thread may call.
+  [[nodiscard]] CommActivity activity() const;
 
   void barrier();
   /// In place, in 1 MiB segments.

@@ -4,7 +4,8 @@
 namespace hepar {
 
 /// While it lives, SIGUSR2 and SIGTERM mean "agree on a step, save, stop" instead of ending the
-/// process. May be nested (main thread only): a request stays until the outermost ends.
+/// process. May be nested (main thread only): a request stays until the outermost ends, and SIGUSR2
+/// is ignored from then on.
 class StopSignal {
  public:
   StopSignal();

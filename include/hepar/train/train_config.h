@@ -99,6 +99,8 @@ struct RunConfig {
   std::int64_t loader_threads = 1;
   std::int64_t prefetch_steps = 3;
   double heartbeat_s = 5;  ///< of the run folder's lease
+  double silence_s = 30;   ///< of the watchdog (comm/watchdog.h): all ranks wait, or one is silent
+  double deadline_s = 1800;  ///< of the watchdog: ranks wait for one that works
   void declare(ConfigSchema& schema);
 };
 
