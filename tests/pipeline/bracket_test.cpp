@@ -5,6 +5,9 @@
 #include <hepar/pipeline/status_command.h>
 
 #include <algorithm>
+#include <chrono>
+#include <latch>
+#include <thread>
 
 #include "pipeline/experiment_fixture.h"
 #include "support/temporary.h"
@@ -177,6 +180,32 @@ TEST_F(Rungs, DecisionsAreReplayedAndWrittenOnce) {
   EXPECT_EQ(reached(1), "hgfe");
   open(kEight);
   EXPECT_EQ(log(), written);
+}
+
+TEST_F(Rungs, TwoGroupsThatDecideAtAboutTheSameTimeLogItOnce) {
+  for (const char* init : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    score(init, 2, init[0]);
+  }
+  std::string history;  // so long that reading the log takes as long as writing it
+  for (int i = 0; i < 5000; ++i) {
+    history += R"({"bracket":{"eta":3}})"
+               "\n";
+  }
+  for (int attempt = 0; attempt < 30; ++attempt) {
+    write_atomically(store_.folder() / "decisions.jsonl", history);
+    open_decisions(experiment_, store_, {});
+    Bracket one(experiment_, store_), two(experiment_, store_);
+    std::latch start(2);
+    std::thread other([&] {
+      start.arrive_and_wait();
+      std::this_thread::sleep_for(attempt * std::chrono::microseconds(400));
+      (void)decide(two);
+    });
+    start.arrive_and_wait();
+    (void)decide(one);
+    other.join();
+    ASSERT_EQ(lines_of_log(), 5000 + 9);
+  }
 }
 
 TEST_F(Rungs, AnotherRuleIsRefusedOrDecidesAgainWithWhatIsDone) {

@@ -12,8 +12,6 @@
 namespace hepar {
 namespace {
 
-fs::path log_of(const TrialStore& store) { return store.folder() / "decisions.jsonl"; }
-
 /// The rule and whom it is for: what decisions depend on beside the trials' outputs.
 Json rule_of(const SweepSpec& sweep, const SweepTrials& trials) {
   std::set<std::string> ids;
@@ -30,27 +28,34 @@ Json rule_of(const SweepSpec& sweep, const SweepTrials& trials) {
           {"trials", to_hex(xxh64(join({ids.begin(), ids.end()}, " ")))}};
 }
 
-/// The lines of the log that are in force: the last rule and what was decided by it.
-std::vector<Json> in_force(const fs::path& file) {
-  std::vector<Json> lines;
-  std::istringstream text(fs::exists(file) ? read_text(file) : "");
+/// The log as it was read, once: whoever adds to it writes `text` and its own lines.
+struct Log {
+  fs::path file;
+  std::string text;
+  std::vector<Json> in_force;  ///< the last rule and what was decided by it
+
+  void add(const std::string& lines) const { write_atomically(file, text + lines); }
+};
+
+Log read_log(const TrialStore& store) {
+  Log log{.file = store.folder() / "decisions.jsonl", .text = "", .in_force = {}};
+  if (fs::exists(log.file)) {
+    log.text = read_text(log.file);
+  }
+  std::istringstream stream(log.text);
   std::string line;
-  for (int number = 1; std::getline(text, line); ++number) {
+  for (int number = 1; std::getline(stream, line); ++number) {
     Json record = Json::parse(line, nullptr, false);
-    require<DataError>(record.is_object() && (record.contains("bracket") || !lines.empty()),
-                       file.string() + " line " + std::to_string(number) +
+    require<DataError>(record.is_object() && (record.contains("bracket") || !log.in_force.empty()),
+                       log.file.string() + " line " + std::to_string(number) +
                            ": wanted a rule or a decision after one; remove the file to have all "
                            "rungs decided again from what is done");
     if (record.contains("bracket")) {
-      lines.clear();
+      log.in_force.clear();
     }
-    lines.push_back(std::move(record));
+    log.in_force.push_back(std::move(record));
   }
-  return lines;
-}
-
-void append(const fs::path& file, const std::string& lines) {
-  write_atomically(file, (fs::exists(file) ? read_text(file) : "") + lines);
+  return log;
 }
 
 std::string difference(const Json& before, const Json& now) {
@@ -67,9 +72,9 @@ std::string difference(const Json& before, const Json& now) {
 }  // namespace
 
 void open_decisions(const Experiment& experiment, const TrialStore& store, DecisionPolicy policy) {
-  const fs::path file = log_of(store);
+  const Log log = read_log(store);
+  const std::vector<Json>& lines = log.in_force;
   const Json rule = rule_of(*experiment.sweep, SweepTrials(experiment, store));
-  const std::vector<Json> lines = in_force(file);
   if (!lines.empty() && lines.front()["bracket"] == rule) {
     const bool failed = std::any_of(lines.begin() + 1, lines.end(), [](const Json& line) {
       return line.contains("value") && line["value"].is_null();
@@ -80,12 +85,12 @@ void open_decisions(const Experiment& experiment, const TrialStore& store, Decis
   } else {
     require<ConfigError>(
         lines.size() < 2 || policy.accept_changes,
-        file.string() + ": rungs were decided by another rule: " +
+        log.file.string() + ": rungs were decided by another rule: " +
             difference(lines.empty() ? Json::object() : lines.front()["bracket"], rule) +
             "\nUse another --out, or --accept-changes to decide them again: what is done stays "
             "done, what was stopped may go on from its checkpoint.");
   }
-  append(file, Json{{"bracket", rule}}.dump() + "\n");
+  log.add(Json{{"bracket", rule}}.dump() + "\n");
 }
 
 Bracket::Bracket(const Experiment& experiment, const TrialStore& store)
@@ -109,15 +114,15 @@ Bracket::Bracket(const Experiment& experiment, const TrialStore& store)
 }
 
 void Bracket::replay() {
-  const fs::path file = log_of(store_);
+  const Log log = read_log(store_);
+  const std::vector<Json>& lines = log.in_force;
   const std::vector<std::int64_t>& rungs = experiment_.sweep->asha.rungs;
   std::map<AxisValues, std::size_t> known;
   for (std::size_t i = 0; i < trials_.size(); ++i) {
     known[trials_.axes(i)] = i;
   }
-  std::vector<Json> lines = in_force(file);
   for (std::size_t i = 1; i < lines.size(); ++i) {
-    const std::string where = file.string() + ": " + lines[i].dump();
+    const std::string where = log.file.string() + ": " + lines[i].dump();
     const auto configuration = known.find(json_get<AxisValues>(lines[i], "configuration", where));
     const auto steps = json_get<std::int64_t>(lines[i], "rung", where);
     const auto rung =
@@ -207,11 +212,12 @@ std::optional<std::vector<RungDecision>> Bracket::decision(const Progression& at
   return decisions;
 }
 
-/// False when another group has written this rung already: it decided the same.
+/// False when another group has written this rung already: it decided the same. Two that write in
+/// the same instant write the same file.
 bool Bracket::record(std::size_t rung) const {
   const std::int64_t steps = experiment_.sweep->asha.rungs[rung];
-  const std::vector<Json> there = in_force(log_of(store_));
-  if (std::any_of(there.begin(), there.end(), [&](const Json& line) {
+  const Log log = read_log(store_);
+  if (std::any_of(log.in_force.begin(), log.in_force.end(), [&](const Json& line) {
         return line.contains("rung") && line["rung"] == steps;
       })) {
     return false;
@@ -227,7 +233,7 @@ bool Bracket::record(std::size_t rung) const {
                  .dump() +
              "\n";
   }
-  append(log_of(store_), lines);
+  log.add(lines);
   return true;
 }
 
