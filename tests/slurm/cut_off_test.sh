@@ -21,6 +21,15 @@ ranks_on() { # NODE: processes of the training there
     fi
   done
 }
+# Where the test fails halfway, nobody else ends what lost its slurmd.
+end_cut_off() {
+  local folder
+  for folder in $(grep -lsE '^(slurmstepd|hepar-engine)$' /proc/[0-9]*/comm); do
+    folder=${folder%/comm}
+    if grep -qsaz "^SLURM_CONF=$work/slurm/slurm.conf$" "$folder/environ"; then kill -KILL "${folder#/proc/}" || true; fi
+  done
+}
+trap 'finish; end_cut_off' EXIT
 within() { # SECONDS COMMAND...
   local end=$((SECONDS + $1))
   shift
