@@ -9,8 +9,8 @@ for _ in $(seq 50); do
   [ -z "$(timeout 5 squeue -h 2>/dev/null)" ] && break
   sleep 0.2
 done
-for daemon in slurmd slurmctld munged; do
-  pid=$(cat "$folder/$daemon.pid" 2>/dev/null) || continue
+for file in "$folder"/slurmd-*.pid "$folder/slurmctld.pid" "$folder/munged.pid"; do
+  pid=$(cat "$file" 2>/dev/null) || continue
   kill "$pid" 2>/dev/null
   for _ in $(seq 50); do
     kill -0 "$pid" 2>/dev/null || break

@@ -1,6 +1,6 @@
 # tests/slurm/support.sh, sourced by the tests beside it with BIN MPIRUN: a folder to work in, a Slurm of one node that
 # ends with the script, and what the tests have in common. Exit 77 (skipped) without root or Slurm.
-# HEPAR_KEEP=1 keeps the folder.
+# HEPAR_KEEP=1 keeps the folder. `two_nodes` (--two-nodes) and `silence_s` (after which a node is lost) may be set before.
 bin=$1
 mpirun=$2
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -22,7 +22,8 @@ fail() {
   for log in "${out:-none}"/slurm/logs/*; do echo "--- $log" >&2; tail -n 15 "$log" >&2; done
   exit 1
 }
-"$here/start.sh" "$work/slurm" SlurmdTimeout=60
+# shellcheck disable=SC2086,SC2154
+"$here/start.sh" ${two_nodes:-} "$work/slurm" SlurmdTimeout=${silence_s:-60}
 # shellcheck disable=SC1091
 . "$work/slurm/env"
 
