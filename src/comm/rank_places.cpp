@@ -31,9 +31,12 @@ std::string rank_places(Communicator& communicator) {
     while (end < places.size() && places[end] == places[first]) {
       ++end;
     }
-    const std::string last = end - first > 1 ? "-" + std::to_string(end - 1) : "";
-    texts.push_back((last.empty() ? "rank " : "ranks ") + std::to_string(first) + last +
-                    places[first]);
+    const bool several = end - first > 1;
+    std::string text = (several ? "ranks " : "rank ") + std::to_string(first);
+    if (several) {
+      text.append("-").append(std::to_string(end - 1));
+    }
+    texts.push_back(text.append(places[first]));
     first = end;
   }
   return join(texts, "; ");

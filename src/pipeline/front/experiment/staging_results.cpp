@@ -106,9 +106,11 @@ class StagingCollector {
     if (!own_views) {
       return row;
     }
-    const std::optional<ViewTable> fit = views_of_stage(table.fit, row);
+    EvidenceRequest request;
+    request.fit = views_of_stage(table.fit, row);
+    request.fusion.rule = row.fusion;
     const auto evidence_of = [&](ViewTable views) {
-      return LoadedEvidence(std::move(views), {.fit = fit, .fusion = {.rule = row.fusion}});
+      return LoadedEvidence(std::move(views), request);
     };
     const LoadedEvidence own = evidence_of(std::move(*own_views));
     row.document = score_document(own.evidence(), results_.options);
