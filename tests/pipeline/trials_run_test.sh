@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/pipeline/trials_run_test.sh BIN MPIRUN: several `hepar run --trials` at once on one experiment: each trial once;
 # a living owner is left alone; a requeued job's successor takes over and the old writer ends with 4; what died with its
-# allocation is nobody's fault, what died within it is.
+# allocation is nobody's fault, what died within it is; a time limit is kept.
 set -euo pipefail
 bin=$1
 work=$(mktemp -d)
@@ -98,4 +98,29 @@ wait "${pids[-1]}" 2>/dev/null || true
 rc=0
 SLURM_JOB_ID=9 "$bin/hepar" run exp --trials "$first" > dead3.log 2>&1 || rc=$?
 [ "$rc" = 1 ] && [ -e "exp/state/failed/$first" ] || { cat dead3.log; fail "two deaths: $rc"; }
+
+# --- a time limit: a training saves and stops before it, and nobody is blamed; the same command goes on ---
+limit() { date -d "+$1 seconds" +%FT%T; }
+rc=0
+"$bin/hepar" run exp.yaml --out limited --set axes.seed=[0] --set stages.net.train.steps=1000000 --until "$(limit 25)" \
+  --until-margin-s 10 > limited.log 2>&1 || rc=$?
+[ "$rc" = 75 ] && grep -q "until 20" limited.log || { cat limited.log; fail "at the time limit: $rc"; }
+[ -z "$(ls limited/state/running limited/state/suspect limited/state/failed)" ] || fail "a trial was blamed for the time limit"
+[ -n "$(find limited/trials -name 'step-*' -path '*checkpoints*')" ] || fail "the training saved nothing"
+
+# --- what is expected to last longer than the time that is left is not started; the first trial always is ---
+cat > late.yaml <<'YAML'
+name: late
+axes: {seed: [0, 1]}
+stages:
+  files: {command: phantom, preset: tiny, sequences: GED4, seed: "${seed}"}
+YAML
+rc=0
+"$bin/hepar" run late.yaml --until "$(limit 9)" --until-margin-s 0 > late.log 2>&1 || rc=$?
+[ "$rc" = 75 ] && [ "$(ls runs/late/state/done | wc -l)" = 1 ] || { cat late.log; fail "what does not fit: $rc"; }
+"$bin/hepar" run late.yaml > late.log 2>&1 || { cat late.log; fail "the same command without a limit"; }
+[ "$(ls runs/late/state/done | wc -l)" = 2 ] || fail "two trials are done"
+rc=0
+"$bin/hepar" run late.yaml --until yesterday > bad.log 2>&1 || rc=$?
+[ "$rc" = 2 ] && grep -q "wanted a local time" bad.log || { cat bad.log; fail "a time that is none: $rc"; }
 echo "all well"

@@ -1,6 +1,7 @@
 #include "hepar/pipeline/run_command.h"
 
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -54,10 +55,14 @@ void print_trials(const Experiment& experiment, const fs::path& folder) {
 }
 
 /// Tells the other groups, and the next run, of an announced stop as soon as the signal is there: a
-/// command that does not look for it may be killed before it ends.
-std::jthread watch_for_stop(const TrialStore& store) {
-  return std::jthread([&store](const std::stop_token& end) {
+/// command that does not look for it may be killed before it ends. A time limit that comes near is
+/// such a signal too.
+std::jthread watch_for_stop(const TrialStore& store, const TimeLimit& limit) {
+  return std::jthread([&store, limit](const std::stop_token& end) {
     while (!end.stop_requested()) {
+      if (limit.over(TimeLimit::Clock::now())) {
+        std::raise(SIGUSR2);
+      }
       if (StopSignal::by_usr2()) {
         store.request_stop(true);
         return;
@@ -97,6 +102,7 @@ class ExperimentRun {
 
   ExitCode run() {
     const StopSignal signals;
+    find_limit();
     open();
     const Schedule schedule(own_, costs());
     run_groups(schedule);
@@ -120,9 +126,27 @@ class ExperimentRun {
         log::info("experiment " + experiment_.name + ": " + std::to_string(own_.trials.size()) +
                   " trials in " + store_.folder().string() + ", " +
                   std::to_string(world_.size() / ranks_per_trial_) + " group(s) of " +
-                  std::to_string(ranks_per_trial_) + " rank(s)");
+                  std::to_string(ranks_per_trial_) + " rank(s)" +
+                  (limit_.exists() ? ", until " + limit_.text() : ""));
       }
     });
+  }
+
+  /// Rank 0 asks, once.
+  void find_limit() {
+    std::array<double, 1> end{0};
+    together(world_, [&] {
+      if (world_.is_root()) {
+        end[0] = time_limit(config_.limit).epoch_s();
+      }
+    });
+    world_.all_reduce(end, ReduceOp::kMax);
+    if (end[0] > 0) {
+      limit_ = TimeLimit(std::chrono::time_point_cast<TimeLimit::Clock::duration>(
+                             std::chrono::sys_time<std::chrono::duration<double>>(
+                                 std::chrono::duration<double>(end[0]))),
+                         config_.limit.margin_s);
+    }
   }
 
   /// Under the experiment's lease: one such run at a time.
@@ -176,22 +200,24 @@ class ExperimentRun {
     detail::share_processors(world_, ranks_per_trial_);
     const int number = world_.rank() / ranks_per_trial_;
     Communicator group = world_.split(number);
-    const std::jthread watch = group.is_root() ? watch_for_stop(store_) : std::jthread();
+    const std::jthread watch = group.is_root() ? watch_for_stop(store_, limit_) : std::jthread();
     // Each group's root speaks for it.
     log::set_rank(group.rank(), group.size());
     std::optional<Bracket> bracket;
     if (stops_early() && group.is_root()) {  // who speaks for the group decides
       bracket.emplace(experiment_, store_);
     }
-    detail::GroupRunner({experiment_, own_, schedule, bracket ? &*bracket : nullptr}, store_,
-                        {.group = number, .groups = world_.size() / ranks_per_trial_})
-        .run(group);
+    detail::GroupRunner runner({experiment_, own_, schedule, bracket ? &*bracket : nullptr, limit_},
+                               store_,
+                               {.group = number, .groups = world_.size() / ranks_per_trial_});
+    runner.run(group);
+    out_of_time_ = runner.out_of_time();
     log::set_rank(world_.rank(), world_.size());
   }
 
   ExitCode finish(const Schedule& schedule) {
     world_.barrier();
-    std::array<std::int64_t, 1> stopped{StopSignal::requested() ? 1 : 0};
+    std::array<std::int64_t, 1> stopped{StopSignal::requested() || out_of_time_ ? 1 : 0};
     world_.all_reduce(stopped, ReduceOp::kMax);
     std::array<std::int64_t, 1> code{0};
     together(world_, [&] {
@@ -224,7 +250,9 @@ class ExperimentRun {
     }
     const bool all_done = count[TrialState::kDone] == wanted;
     if (!all_done && stopped) {
-      log::info("stopped on request: the same command continues");
+      log::info(out_of_time_ ? "stopped: nothing that is left ends before " + limit_.text() +
+                                   "; the same command continues"
+                             : "stopped on request: the same command continues");
       return ExitCode::kResumable;
     }
     if (ids_.empty()) {
@@ -256,6 +284,8 @@ class ExperimentRun {
   Experiment own_;                ///< the trials to run
   TrialStore store_;
   int ranks_per_trial_;
+  TimeLimit limit_;
+  bool out_of_time_ = false;  ///< this rank's group
   std::unique_ptr<Lease> lease_;
 };
 
@@ -272,6 +302,7 @@ void RunExperimentConfig::declare(ConfigSchema& schema) {
   schema.add("inputs_wait_s", inputs_wait_s,
              "Seconds to wait for what --trials read, on file systems that show it late",
              Range{.low = 0}, Effect::kNone);
+  limit.declare(schema);
   schema.add("json", json, "With --dry-run: what trials.json would hold", {}, Effect::kNone);
 }
 

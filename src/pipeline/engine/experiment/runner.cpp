@@ -69,6 +69,17 @@ bool GroupRunner::take(const std::string& id, TrialState from) {
   return false;
 }
 
+/// The first trial of a run is started in any case: one that takes longer than every time limit
+/// would never be.
+std::vector<std::string> GroupRunner::in_time(std::vector<std::string> candidates) const {
+  const auto now = TimeLimit::Clock::now();
+  std::erase_if(candidates, [&](const std::string& id) {
+    const bool saves = work_.experiment.trial(id).steps > 0;  // a training
+    return begun_ && !saves && !work_.limit.fits(work_.schedule.expected_s(id), now);
+  });
+  return candidates;
+}
+
 std::string GroupRunner::take_one_of(std::vector<std::string> candidates) {
   std::erase_if(held_, [&](const auto& entry) {
     return std::find(candidates.begin(), candidates.end(), entry.first) == candidates.end();
@@ -130,7 +141,11 @@ GroupRunner::Decision GroupRunner::claim() {
     }
   }
   if (next.kind == NextStep::Kind::kRun && !suspect_runs()) {
-    const std::string id = take_one_of(next.candidates);
+    const std::vector<std::string> candidates = in_time(next.candidates);
+    if (candidates.empty() && !any_running([](const std::string&) { return true; })) {
+      return {.action = "late", .id = ""};
+    }
+    const std::string id = take_one_of(candidates);
     if (!id.empty() && !suspect_runs()) {
       return {.action = "run", .id = id};
     }
@@ -185,7 +200,8 @@ void GroupRunner::run_one(const std::string& id, Communicator& group) {
 void GroupRunner::run(Communicator& group) {
   while (true) {
     const Decision decision = decide(group);
-    if (decision.action == "finish" || decision.action == "stop") {
+    out_of_time_ = decision.action == "late";
+    if (out_of_time_ || decision.action == "finish" || decision.action == "stop") {
       return;
     }
     if (decision.action == "run") {

@@ -3,6 +3,7 @@
 #include <hepar/pipeline/bracket.h>
 #include <hepar/pipeline/experiment.h>
 #include <hepar/pipeline/schedule.h>
+#include <hepar/pipeline/time_limit.h>
 #include <hepar/pipeline/trial_store.h>
 #include <hepar/train/lease.h>
 
@@ -31,16 +32,20 @@ class GroupRunner {
     const Experiment& own;
     const Schedule& schedule;
     Bracket* bracket;
+    TimeLimit limit{};
   };
   GroupRunner(Work work, const TrialStore& store, Place place);
 
-  /// Collective over the group. Returns when nothing is left or a stop was asked for.
+  /// Collective over the group. Returns when nothing is left, a stop was asked for, or nothing that
+  /// is left ends before the time limit.
   void run(Communicator& group);
+  /// Whether run() ended for the time limit's sake.
+  [[nodiscard]] bool out_of_time() const { return out_of_time_; }
 
  private:
   /// What the group does next; root decides, all do it.
   struct Decision {
-    std::string action;  ///< run | wait | finish | stop
+    std::string action;  ///< run | wait | finish | stop | late
     std::string id;
   };
   [[nodiscard]] Decision decide(Communicator& group);
@@ -49,6 +54,8 @@ class GroupRunner {
   [[nodiscard]] NextStep next_step();
   /// Lease and rename; false when the trial is somebody else's, or may be.
   [[nodiscard]] bool take(const std::string& id, TrialState from);
+  /// Those of the candidates that end before the time limit, or save when it comes.
+  [[nodiscard]] std::vector<std::string> in_time(std::vector<std::string> candidates) const;
   /// The first of these that can be taken; empty when none can.
   [[nodiscard]] std::string take_one_of(std::vector<std::string> candidates);
   void give_back(const std::string& id, TrialState to);
@@ -66,6 +73,7 @@ class GroupRunner {
   std::chrono::steady_clock::time_point looked_ = std::chrono::steady_clock::now();
   std::unique_ptr<Lease> lease_;  ///< of the trial that runs; the root's
   bool begun_ = false;            ///< has taken a trial
+  bool out_of_time_ = false;
   /// Candidates that were held by somebody when they were first tried.
   std::map<std::string, std::chrono::steady_clock::time_point> held_;
 };
