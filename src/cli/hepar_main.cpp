@@ -11,6 +11,7 @@
 #include "hepar/core/version.h"
 #include "hepar/pipeline/evaluate.h"
 #include "hepar/pipeline/plan_command.h"
+#include "hepar/pipeline/plan_run_command.h"
 #include "hepar/pipeline/postprocess.h"
 #include "hepar/pipeline/report.h"
 #include "hepar/pipeline/score_command.h"
@@ -41,6 +42,12 @@ void submit(const CommandName& name, const Arguments& arguments) {
   front_command(name, words, run_submit_command, config);
 }
 
+void plan_run(const CommandName& name, const Arguments& arguments) {
+  PlanRunConfig config;
+  const Arguments words = take_overrides(arguments, config.overrides);
+  front_command(name, words, run_plan_run_command, config);
+}
+
 struct Command {
   const char* name;
   const char* program;  ///< the sister that runs it; empty: this program
@@ -66,6 +73,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"evaluate", "", "DSC and surface distances of predicted masks"},
     {"score", "", "AUC, accuracy, calibration and intervals of staging scores; compares heads"},
     {"submission", "", "the staging file of a CARE challenge: write it or check it"},
+    {"plan-run", "", "what an experiment would take: time, core- and GPU-hours, files, queue jobs"},
     {"run", "hepar-engine", "do what is not done of an experiment"},
     {"submit", "", "the same through Slurm: job arrays for what is missing"},
     {"status", "", "what of an experiment is done, runs, waits or failed"},
@@ -122,6 +130,8 @@ void run(Arguments arguments) {
     front_command<StatusConfig>(name, arguments, run_status_command);
   } else if (name.command == "submit") {
     submit(name, arguments);
+  } else if (name.command == "plan-run") {
+    plan_run(name, arguments);
   } else if (name.command == "report") {
     front_command<ReportConfig>(name, arguments, run_report_command);
   } else if (name.command == "plan") {

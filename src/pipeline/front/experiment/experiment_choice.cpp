@@ -6,11 +6,15 @@
 
 namespace hepar {
 
-void ExperimentChoice::declare(ConfigSchema& schema) {
+void ExperimentChoice::declare_place(ConfigSchema& schema) {
   schema.add("experiment", experiment,
              "The experiment file, or the folder of a planned one (also as the first word)", {},
              Effect::kNone);
   schema.add("out", out, "Folder of the experiment; empty: runs/NAME", {}, Effect::kNone);
+}
+
+void ExperimentChoice::declare(ConfigSchema& schema) {
+  declare_place(schema);
   schema.add("retry_failed", retry_failed, "Do trials again that have failed", {}, Effect::kNone);
   schema.add("accept_changes", accept_changes,
              "Redo trials whose settings changed since they were planned in --out", {},

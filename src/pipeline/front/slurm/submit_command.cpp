@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <set>
 
+#include "experiment/expand_by_engine.h"
 #include "hepar/core/descriptor.h"
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
@@ -19,11 +20,9 @@
 namespace hepar {
 namespace {
 
-fs::path own_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
-
 /// A file of hepar's own slurm/ folder: beside the build that this program is in, or installed.
 fs::path shipped(const std::string& name) {
-  for (fs::path folder = own_folder(); folder != folder.root_path();
+  for (fs::path folder = detail::own_folder(); folder != folder.root_path();
        folder = folder.parent_path()) {
     for (const char* place : {"slurm", "share/hepar/slurm"}) {
       if (fs::exists(folder / place / name)) {
@@ -31,24 +30,8 @@ fs::path shipped(const std::string& name) {
       }
     }
   }
-  throw ConfigError("submit: no slurm/" + name + " above " + own_folder().string() +
+  throw ConfigError("submit: no slurm/" + name + " above " + detail::own_folder().string() +
                     "; give it with --site and --body");
-}
-
-/// The engine knows what a stage's keys mean; it is started to expand the file.
-Experiment expand_by_engine(const SubmitConfig& config) {
-  std::vector<std::string> words{(own_folder() / "hepar-engine").string(), "run", config.experiment,
-                                 "--dry-run", "--json"};
-  for (const std::string& override_text : config.overrides) {
-    words.insert(words.end(), {"--set", override_text});
-  }
-  const detail::ProcessResult result = detail::run_process(words);
-  if (result.exit_code != 0) {  // it has said why
-    throw Error("submit: '" + detail::shell_line(words) + "' ended with " +
-                    std::to_string(result.exit_code),
-                result.exit_code == 2 ? ExitCode::kUsage : ExitCode::kFailure);
-  }
-  return experiment_from_json(Json::parse(result.output), config.experiment);
 }
 
 /// While it lives, nobody else submits this experiment.
@@ -69,7 +52,11 @@ class Submission {
   Submission(const SubmitConfig& config, bool dry_run)
       : config_(config),
         dry_run_(dry_run),
-        experiment_(config.read("submit", [&] { return expand_by_engine(config); })),
+        experiment_(config.read("submit",
+                                [&] {
+                                  return detail::expand_by_engine("submit", config.experiment,
+                                                                  config.overrides);
+                                })),
         store_(fs::absolute(config.folder(experiment_)).lexically_normal()),
         slurm_(store_.folder() / "slurm"),
         site_(read_site(config.site.empty() ? shipped("site.yaml") : fs::path(config.site))),
@@ -147,7 +134,7 @@ class Submission {
     return {.experiment = store_.folder(),
             .list = list,
             .log = slurm_ / "logs" / (job + "-%A_%a.txt"),
-            .program = (own_folder() / "hepar").string()};
+            .program = (detail::own_folder() / "hepar").string()};
   }
 
   [[nodiscard]] std::string dependency(const std::vector<JobArray>& arrays, std::size_t i) const {
