@@ -21,7 +21,7 @@ shift 3
 while true; do
   rm -f "$out/outcome.json"
   code=0
-  run_ranks "$ranks" "$root/build/cpu/bin/hepar" run "$experiment" --out "$out" "$@" || code=$?
+  run_ranks "$ranks" "$program" run "$experiment" --out "$out" "$@" || code=$?
   if [ -e "$out/outcome.json" ]; then
     exit "$(sed -n 's/.*"exit_code": *\([0-9]*\).*/\1/p' "$out/outcome.json")"
   fi

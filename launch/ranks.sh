@@ -14,4 +14,4 @@ fi
 . "$root/launch/mpirun.sh"
 ranks=$1
 shift
-run_ranks "$ranks" "$root/build/cpu/bin/hepar" "$@"
+run_ranks "$ranks" "$program" "$@"

@@ -33,14 +33,12 @@ hepar_dependency(torch
   LINK ${HEPAR_TORCH_CPU} ${HEPAR_C10} Threads::Threads)
 
 # A CUDA wheel's libtorch_cpu needs libcudart and libcupti at start even when no GPU is used. Beside the
-# wheel it finds them itself; the toolkit's folder is the other place.
+# wheel it finds them itself; the toolkit's folder is the other place. RPATH, not RUNPATH: it counts for the
+# libraries of libraries too. CMake adds LibTorch's own folder, and takes both out again when it installs.
 file(GLOB HEPAR_CUDART_DIRS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/cu13/lib
      /usr/local/cuda/lib64 /usr/local/cuda/extras/CUPTI/lib64)
-target_link_options(hepar_dep_torch INTERFACE
-  -Wl,--allow-shlib-undefined -Wl,--disable-new-dtags -Wl,-rpath,${HEPAR_TORCH_LIB})
-foreach(directory ${HEPAR_CUDART_DIRS})
-  target_link_options(hepar_dep_torch INTERFACE -Wl,-rpath,${directory})
-endforeach()
+target_link_options(hepar_dep_torch INTERFACE -Wl,--allow-shlib-undefined -Wl,--disable-new-dtags)
+list(APPEND CMAKE_BUILD_RPATH ${HEPAR_CUDART_DIRS})
 
 # --- CUDA and NCCL -------------------------------------------------------------------------------
 find_library(HEPAR_TORCH_CUDA torch_cuda HINTS ${HEPAR_TORCH_LIB} NO_DEFAULT_PATH)

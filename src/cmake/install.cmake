@@ -1,0 +1,52 @@
+# cmake --install BUILD --prefix DIR: the programs and what their users need. Nothing in DIR names DIR: it may be moved.
+# docs/clusters.md says what lies where.
+set(share share/hepar)  # `hepar submit` looks for share/hepar/slurm above itself
+set(bundle lib/hepar)
+
+set(programs hepar hepar-prep)
+set(rpath)
+if(HEPAR_TORCH)
+  list(APPEND programs hepar-engine)
+  cmake_path(IS_PREFIX CMAKE_SOURCE_DIR ${HEPAR_TORCH_ROOT} NORMALIZE torch_is_ours)
+  if(torch_is_ours)
+    # The clone may go, so LibTorch comes along. The folders lie as in the wheels, whose libraries know each other so.
+    set(libraries libtorch_cpu.so libc10.so libgomp.so.1)
+    set(wheels cu13)
+    if(HEPAR_HAVE_CUDA)
+      list(APPEND libraries libtorch_cuda.so libtorch_cuda_linalg.so libtorch_nvshmem.so libc10_cuda.so
+           libcaffe2_nvrtc.so)
+      set(wheels cu13 nccl cudnn cusparselt nvshmem)
+    endif()
+    list(TRANSFORM libraries PREPEND ${HEPAR_TORCH_LIB}/)
+    install(FILES ${libraries} DESTINATION ${bundle}/torch/lib)
+    list(APPEND rpath $ORIGIN/../${bundle}/torch/lib)
+    foreach(wheel ${wheels})
+      set(folder ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/${wheel}/lib)
+      if(EXISTS ${folder})
+        install(DIRECTORY ${folder}/ DESTINATION ${bundle}/nvidia/${wheel}/lib FILES_MATCHING PATTERN "*.so*")
+        list(APPEND rpath $ORIGIN/../${bundle}/nvidia/${wheel}/lib)
+      endif()
+    endforeach()
+  endif()
+  foreach(folder ${HEPAR_CUDART_DIRS})
+    cmake_path(IS_PREFIX CMAKE_SOURCE_DIR ${folder} ours)
+    if(NOT ours)
+      list(APPEND rpath ${folder})
+    endif()
+  endforeach()
+endif()
+
+# Libraries in places of the site's own (a module's MPI, say) are found there afterwards, those of the system as ever.
+set_target_properties(${programs} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+if(HEPAR_TORCH)
+  set_target_properties(hepar-engine PROPERTIES INSTALL_RPATH "${rpath}")
+endif()
+install(TARGETS ${programs} RUNTIME DESTINATION bin)
+
+install(DIRECTORY configs DESTINATION ${share})
+install(FILES slurm/site.yaml slurm/trials.sbatch DESTINATION ${share}/slurm)
+install(PROGRAMS launch/ranks.sh launch/experiment.sh DESTINATION ${share}/launch)
+install(FILES launch/environment.sh launch/mpirun.sh DESTINATION ${share}/launch)
+install(FILES launch/modulefiles/hepar DESTINATION ${share}/modulefiles/hepar RENAME ${PROJECT_VERSION})
+install(DIRECTORY docs DESTINATION share/doc/hepar)
+install(FILES README.md LICENSE DESTINATION share/doc/hepar)
