@@ -13,7 +13,8 @@ std::string bytes_text(double bytes) {
 }
 
 std::string percent_text(double fraction) {
-  return (fraction >= 0 ? "+" : "") + fixed(100 * fraction, 1) + " %";
+  const std::string text = fixed(100 * fraction, 1) + " %";
+  return fraction >= 0 ? "+" + text : text;
 }
 
 }  // namespace hepar::detail
