@@ -18,6 +18,9 @@ struct RungDecision {
   std::string why = {};
 };
 
+/// How many of those that reached a rung go on: ⌊n / eta⌋, at least one.
+std::size_t places(const SweepSpec::Asha& asha, std::size_t reached);
+
 /// The one bracket of a sweep with ASHA. A rung is decided when the trials of all configurations
 /// that reached it have ended: the best ⌊n / eta⌋ of its n, at least one, go on; failed ones rank
 /// last, ties go by trial id. A rung in which nobody has a value is not decided. Decisions depend

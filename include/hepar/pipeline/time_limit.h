@@ -2,6 +2,7 @@
 #include <hepar/core/config.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -21,21 +22,24 @@ class TimeLimit {
   };
 
   TimeLimit() = default;  ///< no limit
-  TimeLimit(Clock::time_point end, double margin_s)
-      : end_(end), margin_(std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(margin_s))) {}
+  TimeLimit(Clock::time_point end, double margin_s) : end_(end), margin_s_(margin_s) {}
 
   [[nodiscard]] bool exists() const { return end_.has_value(); }
   /// Whether trainings have to save now.
-  [[nodiscard]] bool over(Clock::time_point now) const { return end_ && now >= *end_ - margin_; }
+  [[nodiscard]] bool over(Clock::time_point now) const { return left_s(now) <= margin_s_; }
   /// Whether work of so many seconds that starts now is over in time; always without a limit.
-  [[nodiscard]] bool fits(double seconds, Clock::time_point now) const;
+  [[nodiscard]] bool fits(double seconds, Clock::time_point now) const {
+    return seconds <= left_s(now);
+  }
   [[nodiscard]] std::string text() const;  ///< "2026-11-27 09:30:00"
   /// Seconds since the epoch, for other ranks; 0 without a limit.
-  [[nodiscard]] double epoch_s() const;
+  [[nodiscard]] std::int64_t epoch_s() const;
 
  private:
-  std::optional<Clock::time_point> end_;
-  Clock::duration margin_{};
+  [[nodiscard]] double left_s(Clock::time_point now) const;  ///< infinite without a limit
+
+  std::optional<Clock::time_point> end_;  ///< a whole second
+  double margin_s_ = 0;
 };
 
 /// `until` as an instant after `now`. Throws ConfigError when it is no time, or has passed.

@@ -134,7 +134,7 @@ class ExperimentRun {
 
   /// Rank 0 asks, once.
   void find_limit() {
-    std::array<double, 1> end{0};
+    std::array<std::int64_t, 1> end{0};
     together(world_, [&] {
       if (world_.is_root()) {
         end[0] = time_limit(config_.limit).epoch_s();
@@ -142,10 +142,7 @@ class ExperimentRun {
     });
     world_.all_reduce(end, ReduceOp::kMax);
     if (end[0] > 0) {
-      limit_ = TimeLimit(std::chrono::time_point_cast<TimeLimit::Clock::duration>(
-                             std::chrono::sys_time<std::chrono::duration<double>>(
-                                 std::chrono::duration<double>(end[0]))),
-                         config_.limit.margin_s);
+      limit_ = TimeLimit(TimeLimit::Clock::from_time_t(end[0]), config_.limit.margin_s);
     }
   }
 

@@ -71,6 +71,10 @@ std::string difference(const Json& before, const Json& now) {
 
 }  // namespace
 
+std::size_t places(const SweepSpec::Asha& asha, std::size_t reached) {
+  return std::max<std::size_t>(1, reached / static_cast<std::size_t>(asha.eta));
+}
+
 void open_decisions(const Experiment& experiment, const TrialStore& store, DecisionPolicy policy) {
   const Log log = read_log(store);
   const std::vector<Json>& lines = log.in_force;
@@ -196,17 +200,16 @@ std::optional<std::vector<RungDecision>> Bracket::decision(const Progression& at
   if (!ranked.front().second.value) {
     return std::nullopt;
   }
-  const auto eta = static_cast<std::size_t>(experiment_.sweep->asha.eta);
-  const std::size_t places = std::max<std::size_t>(1, ranked.size() / eta);
+  const std::size_t promoted = places(experiment_.sweep->asha, ranked.size());
   std::vector<RungDecision> decisions;
   for (const auto& [i, value] : ranked) {
     const std::size_t rank = decisions.size() + 1;
     decisions.push_back({.configuration = i,
                          .value = value.value,
-                         .promoted = rank <= places && value.value.has_value(),
+                         .promoted = rank <= promoted && value.value.has_value(),
                          .why = value.value ? "rank " + std::to_string(rank) + " of " +
                                                   std::to_string(ranked.size()) + ", " +
-                                                  std::to_string(places) + " go on"
+                                                  std::to_string(promoted) + " go on"
                                             : value.missing});
   }
   return decisions;

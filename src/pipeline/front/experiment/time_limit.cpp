@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 #include <ctime>
+#include <limits>
 
 #include "hepar/core/error.h"
 #include "hepar/core/log.h"
@@ -71,10 +72,9 @@ void TimeLimit::Options::declare(ConfigSchema& schema) {
              Range{.low = 0}, Effect::kNone);
 }
 
-bool TimeLimit::fits(double seconds, Clock::time_point now) const {
-  return !end_ || now + std::chrono::duration_cast<Clock::duration>(
-                            std::chrono::duration<double>(seconds)) <=
-                      *end_;
+double TimeLimit::left_s(Clock::time_point now) const {
+  return end_ ? std::chrono::duration<double>(*end_ - now).count()
+              : std::numeric_limits<double>::infinity();
 }
 
 std::string TimeLimit::text() const {
@@ -86,9 +86,7 @@ std::string TimeLimit::text() const {
   return text.data();
 }
 
-double TimeLimit::epoch_s() const {
-  return end_ ? std::chrono::duration<double>(end_->time_since_epoch()).count() : 0;
-}
+std::int64_t TimeLimit::epoch_s() const { return end_ ? Clock::to_time_t(*end_) : 0; }
 
 Clock::time_point instant_of(const std::string& until, Clock::time_point now) {
   const std::optional<Clock::time_point> instant = read_instant(until);

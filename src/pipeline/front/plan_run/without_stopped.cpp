@@ -1,6 +1,6 @@
-#include <algorithm>
 #include <set>
 
+#include "hepar/pipeline/bracket.h"
 #include "plan_run/planned_run.h"
 
 namespace hepar::detail {
@@ -31,7 +31,7 @@ std::map<std::string, std::size_t> entrants(const SweepSpec::Asha& asha, std::si
   std::map<std::string, std::size_t> reach;
   for (const std::int64_t rung : asha.rungs) {
     reach[std::to_string(rung)] = number;
-    number = std::max<std::size_t>(1, number / static_cast<std::size_t>(asha.eta));
+    number = places(asha, number);
   }
   return reach;
 }
