@@ -1,6 +1,7 @@
 #include "hepar/nn/resnet.h"
 
 #include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/conv.h>
 
@@ -16,6 +17,8 @@
 
 namespace hepar {
 namespace {
+
+constexpr double kLeastFeatureSd = 1e-4;  // a feature that never differs stays as it is: about 0
 
 struct StageShape {
   std::int64_t widths;  ///< in stem widths
@@ -80,7 +83,9 @@ struct ProjectionImpl : torch::nn::Module {
         register_module("conv", convolution(shape.in, shape.out, 1, {1, 1, shape.stage.stride, 1}));
     norm = register_module("norm", nn::ResidualNorm(shape.out, shape.batch_norm));
   }
-  at::Tensor forward(const at::Tensor& x) { return norm->forward(nn::convolve(*conv, x), nn::kLinear); }
+  at::Tensor forward(const at::Tensor& x) {
+    return norm->forward(nn::convolve(*conv, x), nn::kLinear);
+  }
 
   torch::nn::Conv3d conv{nullptr};
   nn::ResidualNorm norm{nullptr};
@@ -152,6 +157,10 @@ class ResNet final : public Backbone {
       layers_.push_back(
           register_module("layer" + std::to_string(layers_.size() + 1), std::move(blocks)));
     }
+    if (config.start == "texture") {
+      feature_mean_ = register_buffer("feature_mean", at::zeros({channels_}));
+      feature_sd_ = register_buffer("feature_sd", at::ones({channels_}));
+    }
     for (const auto& module : modules(/*include_self=*/false)) {
       if (auto* norm = module->as<nn::ResidualNorm>(); norm != nullptr && norm->batch) {
         norms_.push_back(norm);
@@ -175,7 +184,37 @@ class ResNet final : public Backbone {
       }
       x = geometry_.relu_after_add ? x : at::relu(x);
     }
-    return x;
+    return feature_mean_.defined() ? (x - per_channel(feature_mean_)) / per_channel(feature_sd_)
+                                   : x;
+  }
+
+  /// Prefixes of their parameters' names.
+  [[nodiscard]] std::vector<std::string> strided_blocks() const {
+    std::vector<std::string> prefixes;
+    for (std::size_t i = 0; i < geometry_.stages.size(); ++i) {
+      if (geometry_.stages[i].stride > 1) {
+        prefixes.push_back("layer" + std::to_string(i + 1) + ".0.");
+      }
+    }
+    return prefixes;
+  }
+
+  [[nodiscard]] bool has_batch_norm() const override { return !norms_.empty(); }
+
+  void standardise_features(const std::vector<at::Tensor>& vois) override {
+    if (!feature_mean_.defined()) {
+      return;
+    }
+    const at::NoGradGuard no_grad;
+    feature_mean_.zero_();
+    feature_sd_.fill_(1);
+    std::vector<at::Tensor> averages;
+    for (const at::Tensor& voi : vois) {
+      averages.push_back(forward(voi).mean({2, 3, 4}).squeeze(0));
+    }
+    const at::Tensor features = at::stack(averages);
+    feature_mean_.copy_(features.mean(0));
+    feature_sd_.copy_(features.std(0, /*unbiased=*/false).clamp_min(kLeastFeatureSd));
   }
 
   [[nodiscard]] std::int64_t channels() const override { return channels_; }
@@ -220,6 +259,8 @@ class ResNet final : public Backbone {
   }
 
  private:
+  static at::Tensor per_channel(const at::Tensor& values) { return values.view({1, -1, 1, 1, 1}); }
+
   const Geometry& geometry_;
   std::int64_t in_channels_;
   std::int64_t channels_;
@@ -227,6 +268,7 @@ class ResNet final : public Backbone {
   nn::ResidualNorm norm1_{nullptr};
   std::vector<torch::nn::ModuleList> layers_;
   std::vector<nn::ResidualNormImpl*> norms_;  ///< BatchNorms, owned by the modules above
+  at::Tensor feature_mean_, feature_sd_;      ///< [K]; start texture only
 };
 
 /// `weight` of a stem for fewer channels, with zeros for the ones that are new.
@@ -254,6 +296,9 @@ void BackboneConfig::declare(ConfigSchema& schema) {
                     "network's own");
   schema.add("detached_shortcut", detached_shortcut,
              "No gradient through shortcut a, as MedicalNet was trained");
+  schema.add_choice("start", start, {"drawn", "texture"},
+                    "Untrained weights: drawn, or showing texture from the first step (band-pass "
+                    "filters, blocks that begin as shortcuts, standardised features)");
 }
 
 std::vector<std::string> backbone_names() {
@@ -270,6 +315,9 @@ std::shared_ptr<Backbone> make_backbone(const BackboneConfig& config, std::int64
                        "backbone: wanted at least 1 channel in and 1 in the stem");
   auto network = std::make_shared<ResNet>(config, in_channels);
   nn::draw_residual_weights(*network, seed);
+  if (config.start == "texture") {
+    nn::set_texture_weights(*network, in_channels - 1, network->strided_blocks());
+  }
   return network;
 }
 

@@ -45,9 +45,11 @@ struct StagingNetwork::SemanticBranch : torch::nn::Module {
   torch::nn::Conv3d conv3;
 };
 
-StagingNetwork::StagingNetwork(const StagingOptions& options, std::uint64_t seed) {
-  backbone_ =
-      register_module("backbone", make_backbone(options.backbone, options.in_channels, seed));
+StagingNetwork::StagingNetwork(const StagingOptions& options, std::uint64_t seed)
+    : volume_(options.volume) {
+  backbone_ = register_module(
+      "backbone",
+      make_backbone(options.backbone, input_channels(volume_, options.in_channels), seed));
   head_ = register_module("head", make_head({.config = options.head,
                                              .features = backbone_->channels(),
                                              .stage_prior = options.stage_prior}));
@@ -68,13 +70,21 @@ StagingNetwork::~StagingNetwork() = default;
 
 StagingOutput StagingNetwork::forward(const at::Tensor& voi) {
   StagingOutput output;
-  output.features = backbone_->forward(voi);
+  output.features = backbone_->forward(volume_input(voi, volume_));
   const auto type = output.features.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   output.logits = head_->forward(output.features.mean({2, 3, 4}, /*keepdim=*/false, type));
   if (semantic_) {
     output.semantic = semantic_->forward(output.features);
   }
   return output;
+}
+
+void StagingNetwork::standardise_features(const std::vector<at::Tensor>& vois) {
+  std::vector<at::Tensor> inputs;
+  for (const at::Tensor& voi : vois) {
+    inputs.push_back(volume_input(voi, volume_));
+  }
+  backbone_->standardise_features(inputs);
 }
 
 StagingLoss::StagingLoss(const CslConfig& csl, const Head& head)

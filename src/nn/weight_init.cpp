@@ -3,11 +3,14 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <string_view>
 
 #include "blocks.h"
+#include "hepar/core/error.h"
 #include "hepar/core/random.h"
 
 namespace hepar::nn {
@@ -33,6 +36,112 @@ constexpr double kLinearStd = 0.01;
 
 RandomStream stream_of(std::uint64_t seed, std::uint32_t parameter) {
   return RandomStream({.seed = seed, .purpose = Purpose::kInitialWeights, .slot = parameter});
+}
+
+/// Widths of the Gaussians, in voxels; the first is a single voxel. Bands lie between neighbours: a
+/// kernel of seven voxels holds no wider one.
+constexpr std::array<double, 7> kWidths{0, 0.5, 0.7, 0.9, 1.2, 1.6, 2.2};
+
+/// Fine and coarse band of a pair of filters.
+constexpr std::array<std::array<std::size_t, 2>, 4> kBandPairs{{{0, 3}, {1, 4}, {2, 5}, {0, 5}}};
+
+/// A Gaussian of `width` on a cube of `side` voxels, its sum 1.
+std::vector<double> gaussian(double width, std::int64_t side) {
+  std::vector<double> values;
+  double sum = 0;
+  for (std::int64_t v = 0; v < side * side * side; ++v) {
+    const std::array<std::int64_t, 3> at{v / (side * side) - side / 2, v / side % side - side / 2,
+                                         v % side - side / 2};
+    const auto squared = static_cast<double>(at[0] * at[0] + at[1] * at[1] + at[2] * at[2]);
+    values.push_back(width > 0 ? std::exp(-squared / (2 * width * width)) : squared == 0);
+    sum += values.back();
+  }
+  for (double& value : values) {
+    value /= sum;
+  }
+  return values;
+}
+
+/// A difference of Gaussians [side, side, side] of length `sign`.
+at::Tensor band_filter(std::size_t band, double sign, std::int64_t side) {
+  std::vector<double> values = gaussian(kWidths[band], side);
+  const std::vector<double> wider = gaussian(kWidths[band + 1], side);
+  double squares = 0;
+  for (std::size_t v = 0; v < values.size(); ++v) {
+    values[v] -= wider[v];
+    squares += values[v] * values[v];
+  }
+  at::Tensor filter = at::empty({side, side, side}, at::TensorOptions().dtype(at::kFloat));
+  float* out = filter.mutable_data_ptr<float>();
+  for (std::size_t v = 0; v < values.size(); ++v) {
+    out[v] = static_cast<float>(sign * values[v] / std::sqrt(squares));
+  }
+  return filter;
+}
+
+void set_band_filters(at::Tensor& stem, std::int64_t images) {
+  const auto bands = static_cast<std::int64_t>(kBandPairs.size());
+  const std::int64_t pairs = std::min(stem.size(0) / 2, 2 * images * bands);
+  for (std::int64_t pair = 0; pair < pairs; ++pair) {
+    const auto& band = kBandPairs[static_cast<std::size_t>(pair / images % bands)];
+    const double sign = pair < images * bands ? 1 : -1;
+    for (std::int64_t i = 0; i < 2; ++i) {
+      const at::Tensor filter = stem.select(0, 2 * pair + i);
+      filter.zero_();
+      filter.select(0, pair % images)
+          .copy_(band_filter(band[static_cast<std::size_t>(i)], sign, stem.size(2)));
+    }
+  }
+}
+
+/// What hands each channel on, as often as there is room, beside a part of what was drawn for it,
+/// without which repeated channels would stay the same: [out, in].
+at::Tensor handing_on(const at::Tensor& drawn) {
+  constexpr double kDrawnPart = 0.3;
+  at::Tensor channels = kDrawnPart * drawn;
+  for (std::int64_t out = 0; out < channels.size(0); ++out) {
+    channels.select(0, out).select(0, out % channels.size(1)).add_(1);
+  }
+  return channels;
+}
+
+/// The binomial kernel 1/4, 1/2, 1/4 along each axis of three voxels.
+at::Tensor smoothing_kernel() {
+  const at::Tensor line = at::tensor({0.25F, 0.5F, 0.25F});
+  return line.view({3, 1, 1}) * line.view({1, 3, 1}) * line.view({1, 1, 3});
+}
+
+at::Tensor& named(torch::OrderedDict<std::string, at::Tensor>& parameters,
+                  const std::string& name) {
+  at::Tensor* found = parameters.find(name);
+  require<ConfigError>(found != nullptr,
+                       "backbone.start: texture wants a shortcut that convolves "
+                       "(backbone.shortcut=b); there is no " +
+                           name);
+  return *found;
+}
+
+/// A block that strides sees every other voxel through its shortcut and all through its
+/// convolutions, so that these begin as a smoothing and the shortcut's scale as 0.
+void begin_by_smoothing(torch::OrderedDict<std::string, at::Tensor>& parameters,
+                        const std::string& block) {
+  const at::Tensor mixing =
+      handing_on(named(parameters, block + "shortcut.conv.weight").flatten(1));
+  named(parameters, block + "conv1.weight")
+      .copy_(mixing.view({mixing.size(0), mixing.size(1), 1, 1, 1}) * smoothing_kernel());
+  at::Tensor& second = named(parameters, block + "conv2.weight");
+  second.zero_();
+  second.select(4, 1).select(3, 1).select(2, 1).copy_(at::eye(second.size(0)));
+  named(parameters, block + "shortcut.norm.weight").zero_();
+}
+
+/// The scale of its last norm becomes 0.
+void begin_as_shortcut(torch::OrderedDict<std::string, at::Tensor>& parameters,
+                       const std::string& block) {
+  named(parameters, block + "norm2.weight").zero_();
+  if (at::Tensor* shortcut = parameters.find(block + "shortcut.conv.weight")) {
+    shortcut->copy_(handing_on(shortcut->flatten(1)).view(shortcut->sizes()));
+  }
 }
 
 }  // namespace
@@ -68,6 +177,22 @@ void draw_residual_weights(torch::nn::Module& network, std::uint64_t seed, std::
       value.fill_(parameter.key().ends_with("weight") ? 1.0 : 0.0);
     }
     ++index;
+  }
+}
+
+void set_texture_weights(torch::nn::Module& network, std::int64_t images,
+                         const std::vector<std::string>& strided_blocks) {
+  const at::NoGradGuard no_grad;
+  auto parameters = network.named_parameters();
+  set_band_filters(parameters["conv1.weight"], images);
+  constexpr std::string_view kBlockEnd = "norm2.weight";
+  for (const std::string& name : parameters.keys()) {
+    if (name.ends_with(kBlockEnd)) {
+      const std::string block = name.substr(0, name.size() - kBlockEnd.size());
+      const bool strides =
+          std::find(strided_blocks.begin(), strided_blocks.end(), block) != strided_blocks.end();
+      strides ? begin_by_smoothing(parameters, block) : begin_as_shortcut(parameters, block);
+    }
   }
 }
 

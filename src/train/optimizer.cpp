@@ -5,6 +5,7 @@
 #include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -37,6 +38,22 @@ std::unique_ptr<optim::Optimizer> make(const std::vector<at::Tensor>& parameters
   }
   return std::make_unique<optim::AdamW>(parameters,
                                         optim::AdamWOptions(c.lr).weight_decay(c.weight_decay));
+}
+
+bool is_of_backbone(const NamedTensors::value_type& parameter) {
+  return parameter.first.starts_with("backbone.");
+}
+
+/// Puts the backbone's parameters into a group of their own, behind the others.
+void split_backbone(optim::Optimizer& optimizer, const NamedTensors& parameters) {
+  std::vector<at::Tensor> backbone;
+  std::vector<at::Tensor> others;
+  for (const auto& item : parameters) {
+    (is_of_backbone(item) ? backbone : others).push_back(item.second);
+  }
+  auto options = optimizer.param_groups().front().options().clone();
+  optimizer.param_groups().front().params() = others;
+  optimizer.add_param_group(optim::OptimizerParamGroup(backbone, std::move(options)));
 }
 
 /// Adam and AdamW keep the same three things under two types.
@@ -81,6 +98,9 @@ struct Optimizer::Impl {
 Optimizer::Optimizer(NamedTensors parameters, const OptimizerConfig& config)
     : impl_(std::make_unique<Impl>()) {
   impl_->optimizer = make(values_of(parameters), config);
+  if (std::any_of(parameters.begin(), parameters.end(), is_of_backbone)) {
+    split_backbone(*impl_->optimizer, parameters);
+  }
   impl_->parameters = std::move(parameters);
   impl_->config = config;
 }
@@ -92,9 +112,10 @@ double Optimizer::step(double learning_rate) {
   const double limit = impl_->config.clip_norm > 0 ? impl_->config.clip_norm
                                                    : std::numeric_limits<double>::infinity();
   const double norm = torch::nn::utils::clip_grad_norm_(values_of(impl_->parameters), limit);
-  for (auto& group : impl_->optimizer->param_groups()) {
-    group.options().set_lr(learning_rate);
-  }
+  auto& groups = impl_->optimizer->param_groups();
+  groups.front().options().set_lr(learning_rate);
+  groups.back().options().set_lr(learning_rate *
+                                 (groups.size() > 1 ? impl_->config.backbone_lr : 1));
   impl_->optimizer->step();
   for (const auto& [name, parameter] : impl_->parameters) {
     parameter.mutable_grad() =

@@ -12,6 +12,7 @@ struct NetworkFile {
   StagingOptions& options;
   void declare(ConfigSchema& schema) const {
     schema.section("backbone", options.backbone);
+    schema.section("volume", options.volume);
     options.head.declare(schema);
     schema.add("semantic_branch", options.semantic_branch, "The SEM branch of csl.target sem");
     schema.add("in_channels", options.in_channels, "Image, mask", Range{.low = 1});

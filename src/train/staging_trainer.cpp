@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::int64_t kDefaultBatch = 8;
 constexpr std::int64_t kMostShards = 8;
+constexpr std::size_t kMeasuredVolumes = 64;  // for the moments of features
 
 /// The stem's kernel is 7 voxels wide. On inputs as small, oneDNN's weight gradient (LibTorch 2.11)
 /// is wrong or writes past its buffers: seen with sides of 3 to 7 voxels, never from 8 on.
@@ -79,6 +80,7 @@ class StagingTask : public TrainingTask {
                                            .patients = config().sampling.patients});
     options_ = {.backbone = config().backbone,
                 .in_channels = data_.cases().channels() + 1,
+                .volume = config().volume,
                 .head = config().head,
                 .stage_prior = sampler_->stage_prior(),
                 .semantic_branch = config().csl.weight > 0 && config().csl.target == "sem"};
@@ -86,7 +88,7 @@ class StagingTask : public TrainingTask {
     loss_ = std::make_unique<StagingLoss>(config().csl, network_->head());
     network_->to(context.device);
     network_->train();
-    batch_norm_ = !network_->named_buffers().is_empty();
+    batch_norm_ = network_->backbone().has_batch_norm();
     require<ConfigError>(
         !batch_norm_ || config().augmentation.preset != "lna",
         "augmentation.preset: lna turns each volume by itself; BatchNorm wants the "
@@ -103,7 +105,9 @@ class StagingTask : public TrainingTask {
   [[nodiscard]] NamedTensors buffers() const override { return buffers_of(*network_); }
 
   Origin start(const InitConfig& init) override {
-    return start_backbone_from(init, network_->backbone());
+    Origin origin = start_backbone_from(init, network_->backbone());
+    measure_features();
+    return origin;
   }
   void write_splits() const override { data_.write_splits(); }
 
@@ -203,6 +207,20 @@ class StagingTask : public TrainingTask {
   }
 
  private:
+  /// On volumes from all over the training part as they are; every rank the same.
+  void measure_features() {
+    if (config().backbone.start != "texture") {
+      return;
+    }
+    const std::vector<std::size_t>& all = parts_.training;
+    const std::size_t count = std::min(kMeasuredVolumes, all.size());
+    std::vector<at::Tensor> vois;
+    for (std::size_t i = 0; i < count; ++i) {
+      vois.push_back(voi_tensor(data_.cases(), all[i * all.size() / count]).to(context_->device));
+    }
+    network_->standardise_features(vois);
+  }
+
   [[nodiscard]] const TrainConfig& config() const { return context_->config; }
 
   /// visit(micro-batch, batch) in slot order.

@@ -64,6 +64,8 @@ void ScheduleConfig::declare(ConfigSchema& schema) {
 void OptimizerConfig::declare(ConfigSchema& schema) {
   schema.add_choice("name", name, {"sgd", "adam", "adamw"}, "Optimizer");
   schema.add("lr", lr, "Initial learning rate", Range{.low = 0});
+  schema.add("backbone_lr", backbone_lr,
+             "Staging: the backbone's learning rate in those of the head", Range{.low = 0});
   schema.add("momentum", momentum, "Momentum (sgd)", Range{.low = 0, .high = 1});
   schema.add("nesterov", nesterov, "Nesterov momentum (sgd)");
   schema.add("weight_decay", weight_decay, "L2 penalty (sgd, adam) or decoupled decay (adamw)",
@@ -125,6 +127,7 @@ void TrainConfig::declare(ConfigSchema& schema) {
   schema.section("augmentation", augmentation);
   schema.section("loss", loss);
   schema.section("backbone", backbone);
+  schema.section("volume", volume);
   head.declare(schema);
   schema.section("csl", csl);
 }

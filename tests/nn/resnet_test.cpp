@@ -191,6 +191,122 @@ TEST(ResNet, DrawsKaimingWithFanOut) {
   EXPECT_EQ(weights["layer3.0.norm2.bias"].abs().max().item<double>(), 0);
 }
 
+/// The response of a filter [7, 7, 7] to a wave along an axis.
+double response(const at::Tensor& filter, double wavelength) {
+  const auto phase = 2 * M_PI / wavelength * torch::arange(7, torch::kDouble);
+  const auto profile = filter.to(torch::kDouble).sum({1, 2});
+  return std::hypot((profile * torch::cos(phase)).sum().item<double>(),
+                    (profile * torch::sin(phase)).sum().item<double>());
+}
+
+TEST(TextureStart, PairsAFineWithACoarseBand) {
+  const auto network = make_backbone({.width = 16, .start = "texture"}, 3, 5);
+  const auto stem = network->named_parameters()["conv1.weight"].detach();
+
+  for (std::int64_t pair = 0; pair < 8; ++pair) {
+    const std::int64_t image = pair % 2;  // of two images and a mask
+    const auto fine = stem[2 * pair][image], coarse = stem[2 * pair + 1][image];
+    for (const auto& filter : {fine, coarse}) {
+      EXPECT_NEAR(filter.sum().item<double>(), 0, 1e-5);
+      EXPECT_NEAR(filter.square().sum().item<double>(), 1, 1e-5);
+      EXPECT_GT(filter[3][3][3].item<double>(), 0);
+      EXPECT_TRUE(torch::equal(filter, filter.transpose(0, 2))) << "no direction is preferred";
+    }
+    if (pair < 6) {  // the kernel cuts the widest band off, so that it shows fine waves too
+      EXPECT_GT(response(fine, 2), response(coarse, 2)) << pair;
+    }
+    EXPECT_GT(response(coarse, 9), response(fine, 9)) << pair;
+    EXPECT_NEAR(stem[2 * pair].square().sum().item<double>(), 1, 1e-5)
+        << "the other channels are not seen";
+  }
+}
+
+TEST(TextureStart, GoesOnWithTheOtherSignAndThenAsDrawn) {
+  const auto stem = make_backbone({.width = 20, .start = "texture"}, 2, 5)
+                        ->named_parameters()["conv1.weight"]
+                        .detach();
+  const auto drawn =
+      make_backbone({.width = 20}, 2, 5)->named_parameters()["conv1.weight"].detach();
+
+  EXPECT_TRUE(torch::equal(stem.slice(0, 8, 16), -stem.slice(0, 0, 8)));
+  EXPECT_TRUE(torch::equal(stem.slice(0, 16), drawn.slice(0, 16)));
+}
+
+TEST(TextureStart, BlocksBeginAsTheirShortcuts) {
+  const auto weights = make_backbone({.width = 4, .start = "texture"}, 2, 5)->named_parameters();
+  for (const auto& item : weights) {
+    if (item.key().ends_with(".norm2.weight") && item.key() != "layer1.0.norm2.weight") {
+      EXPECT_EQ(item.value().abs().max().item<double>(), 0) << item.key();
+    }
+  }
+  const auto shortcut = weights["layer2.0.shortcut.conv.weight"].detach().flatten(1);  // 4 -> 8
+  const auto drawn = make_backbone({.width = 4}, 2, 5)
+                         ->named_parameters()["layer2.0.shortcut.conv.weight"]
+                         .detach()
+                         .flatten(1);
+  const auto handed_on = torch::cat({torch::eye(4), torch::eye(4)});
+  EXPECT_LE((shortcut - 0.3 * drawn - handed_on).abs().max().item<double>(), 1e-6);
+}
+
+TEST(TextureStart, TheStridedBlockBeginsByLookingAtAllVoxels) {
+  const auto weights = make_backbone({.width = 4, .start = "texture"}, 2, 5)->named_parameters();
+  const auto& smooth = weights["layer1.0.conv1.weight"];
+  const auto drawn = make_backbone({.width = 4}, 2, 5)
+                         ->named_parameters()["layer1.0.shortcut.conv.weight"]
+                         .detach()
+                         .flatten(1);
+
+  const auto mixing = 0.3 * drawn + torch::eye(4);
+  EXPECT_LE((smooth.sum({2, 3, 4}) - mixing).abs().max().item<double>(), 1e-6);
+  EXPECT_NEAR(smooth[1][2][0][1][2].item<double>(), mixing[1][2].item<double>() / 32, 1e-7);
+  const auto same = torch::randn({1, 4, 5, 5, 5});
+  EXPECT_TRUE(torch::equal(
+      torch::conv3d(same, weights["layer1.0.conv2.weight"], {}, 1, at::IntArrayRef{1}), same));
+  EXPECT_EQ(weights["layer1.0.norm2.weight"].min().item<double>(), 1);
+  EXPECT_EQ(weights["layer1.0.shortcut.norm.weight"].abs().max().item<double>(), 0);
+}
+
+TEST(TextureStart, WantsAShortcutWithWeights) {
+  EXPECT_THROW(make_backbone({.width = 4, .shortcut = "a", .start = "texture"}, 2, 1), ConfigError);
+}
+
+TEST(TextureStart, StandardisesTheAveragesOfTheVolumesGiven) {
+  torch::manual_seed(1);
+  const auto network = make_backbone({.width = 4, .start = "texture"}, 2, 5);
+  std::vector<at::Tensor> vois;
+  for (std::int64_t i = 0; i < 6; ++i) {
+    vois.push_back(torch::randn({1, 2, 9 + i, 12, 8}));
+  }
+  const auto averages = [&] {
+    std::vector<at::Tensor> rows;
+    for (const at::Tensor& voi : vois) {
+      rows.push_back(network->forward(voi).mean({2, 3, 4}).squeeze(0));
+    }
+    return torch::stack(rows).detach();
+  };
+  const at::Tensor before = averages();
+
+  network->standardise_features(vois);
+
+  const at::Tensor after = averages();
+  const at::Tensor wanted = (before - before.mean(0)) / before.std(0, /*unbiased=*/false);
+  EXPECT_LE((after - wanted).abs().max().item<double>(), 1e-3);
+  network->standardise_features(vois);  // anew, not on top
+  EXPECT_TRUE(torch::equal(averages(), after));
+}
+
+TEST(TextureStart, IsNotOfNetworksAsDrawn) {
+  torch::manual_seed(1);
+  const auto network = make_backbone({.width = 4}, 2, 5);
+  const auto voi = torch::randn({1, 2, 9, 12, 8});
+  const auto before = network->forward(voi);
+
+  network->standardise_features({voi});
+
+  EXPECT_TRUE(torch::equal(network->forward(voi), before));
+  EXPECT_TRUE(network->named_buffers().is_empty());
+}
+
 TEST(StagingNetwork, DrawsTheSameBackboneForEveryHead) {
   StagingOptions options;
   options.backbone.width = 4;

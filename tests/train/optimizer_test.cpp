@@ -58,6 +58,20 @@ TEST(Optimizer, SgdWeightDecayIsPartOfTheGradient) {
   expect_near(walk(sgd(0.9, true, 0.1), 1, 0.1, {1, 1}), {0.791, 0.496871});
 }
 
+TEST(Optimizer, TheBackboneHasARateOfItsOwn) {
+  OptimizerConfig config = sgd(0, false, 0);
+  config.backbone_lr = 0.25;
+  const at::Tensor stem = parameter({1}), head = parameter({1});
+  Optimizer optimizer({{"backbone.conv1.weight", stem}, {"head.weight", head}}, config);
+  for (int step = 0; step < 2; ++step) {
+    stem.mutable_grad() = head.mutable_grad() = at::tensor({1.0F});
+    optimizer.step(0.4);
+  }
+
+  EXPECT_NEAR(head.item<double>(), 0.2, 1e-6);
+  EXPECT_NEAR(stem.item<double>(), 0.8, 1e-6);
+}
+
 TEST(Optimizer, SgdWithoutMomentumTakesNoNesterov) {
   expect_near(walk(sgd(0, true, 0), 1, 0.5, {1, -2}), {0.5, 1.5});
 }

@@ -39,9 +39,30 @@ TEST_F(StagingTraining, TreeGivesTheSameWeightsForAnyNumberOfRanks) {
   EXPECT_EQ(together, own);
 }
 
+/// As configs/quick/table2.yaml has it.
+TrainConfig with_texture(TrainConfig config) {
+  config.backbone.start = "texture";
+  config.volume = {.intensity = "liver", .liver_channel = true};
+  config.optimizer.backbone_lr = 0.1;
+  return config;
+}
+
+TEST_F(StagingTraining, TheTextureStartIsTheSameForAnyNumberOfRanks) {
+  const std::string together = train_staging(with_texture(config("run", 4)), world).weights_hash;
+
+  Communicator alone = Communicator::self();
+  const TrainConfig own = with_texture(config("alone-" + std::to_string(world.rank()), 4));
+  EXPECT_EQ(train_staging(own, alone).weights_hash, together);
+  const StagingModel model = load_staging_model(fs::path(own.out) / "model");
+  EXPECT_TRUE(model.options.volume.liver_channel);
+  const auto buffers = model.network->named_buffers();
+  EXPECT_GT(buffers["backbone.feature_sd"].min().item<double>(), 0);
+  EXPECT_LT(buffers["backbone.feature_sd"].max().item<double>(), 1) << "measured";
+}
+
 TEST_F(StagingTraining, AStoppedRunContinuesToTheSameWeights) {
-  const std::string whole = train_staging(config("whole", 6), world).weights_hash;
-  TrainConfig begun = config("parts", 6);
+  const std::string whole = train_staging(with_texture(config("whole", 6)), world).weights_hash;
+  TrainConfig begun = with_texture(config("parts", 6));
   begun.train.checkpoint_every = 3;
   const std::string first = train_staging(begun, world).weights_hash;
   world.barrier();

@@ -18,14 +18,19 @@ struct BackboneConfig {
   std::string norm = "auto";      ///< group | batch; auto: group for imr_r34gn, else batch
   std::string shortcut = "auto";  ///< a | b; auto: b for imr_r34gn, else a
   bool detached_shortcut = false;  ///< shortcut a without gradient, as MedicalNet trained it
+  /// drawn | texture: what an untrained network shows. texture: the stem's first filters are
+  /// differences of Gaussians, a fine and a coarse one a norm group, of each image channel; blocks
+  /// begin as their shortcuts or, where they stride, as a smoothing; each feature is standardised
+  /// by its moments before the first step.
+  std::string start = "drawn";
   void declare(ConfigSchema& schema);
 };
 
 /// Adds values up over all ranks, in place; every rank calls it as often and in the same order.
 using SumExchange = std::function<void(std::vector<double>&)>;
 
-/// A 3D ResNet-34 without a classifier: VOI [N, C, z, y, x] float -> the non-negative map
-/// [N, K, d, h, w] that is averaged over (d, h, w) and classified.
+/// A 3D ResNet-34 without a classifier: VOI [N, C, z, y, x] float -> the map [N, K, d, h, w] that
+/// is averaged over (d, h, w) and classified; not negative unless its features are standardised.
 ///
 /// BatchNorm normalises with the moments of the tensor it is given or, with exchange_sums_with(),
 /// of all ranks' tensors, sums exchanged with gradient; call forward() and backward() equally often
@@ -40,6 +45,12 @@ class Backbone : public torch::nn::Module {
 
   [[nodiscard]] virtual std::int64_t channels() const = 0;  ///< K
   [[nodiscard]] virtual std::int64_t stride() const = 0;    ///< of the map against the VOI, an axis
+  [[nodiscard]] virtual bool has_batch_norm() const = 0;
+
+  /// start texture: from now on forward() subtracts each feature's mean over all voxels of `vois`
+  /// and divides by the sd, over the volumes, of its average, so that a classifier sees features
+  /// of one size however little they differ; VOIs [1, C, z, y, x]. Other networks: nothing.
+  virtual void standardise_features(const std::vector<at::Tensor>& vois) = 0;
 
   virtual void exchange_sums_with(SumExchange exchange) = 0;
   /// Count, Σx, Σx² of every BatchNorm in the last training forward(), of this rank alone.
@@ -48,8 +59,8 @@ class Backbone : public torch::nn::Module {
   virtual void update_running_statistics(const std::vector<double>& totals) = 0;
 };
 
-/// Weights drawn from `seed`: Kaiming normal (fan out, ReLU), norm scales 1, biases 0. Throws
-/// ConfigError.
+/// Weights drawn from `seed`: Kaiming normal (fan out, ReLU), norm scales 1, biases 0; with start
+/// texture those it names in their place. The last channel is taken for a mask. Throws ConfigError.
 std::shared_ptr<Backbone> make_backbone(const BackboneConfig& config, std::int64_t in_channels,
                                         std::uint64_t seed);
 

@@ -2,6 +2,7 @@
 #include <hepar/nn/csl_loss.h>
 #include <hepar/nn/head.h>
 #include <hepar/nn/resnet.h>
+#include <hepar/nn/volume_input.h>
 #include <memory>
 #include <vector>
 
@@ -9,7 +10,8 @@ namespace hepar {
 
 struct StagingOptions {
   BackboneConfig backbone;
-  std::int64_t in_channels = 2;  ///< image, mask
+  std::int64_t in_channels = 2;  ///< of a VOI: image, mask
+  VolumeInputConfig volume;
   HeadConfig head;
   std::array<double, 4> stage_prior{0.25, 0.25, 0.25, 0.25};
   bool semantic_branch = false;  ///< for csl.target sem
@@ -33,14 +35,18 @@ class StagingNetwork : public torch::nn::Module {
   StagingNetwork(StagingNetwork&&) = delete;
   StagingNetwork& operator=(StagingNetwork&&) = delete;
 
-  /// VOI [N, C, z, y, x] float.
+  /// VOI [N, C, z, y, x] float, its last channel the mask; see volume_input().
   StagingOutput forward(const at::Tensor& voi);
+
+  /// Backbone::standardise_features() on VOIs.
+  void standardise_features(const std::vector<at::Tensor>& vois);
 
   [[nodiscard]] Backbone& backbone() { return *backbone_; }
   [[nodiscard]] const Head& head() const { return *head_; }
 
  private:
   struct SemanticBranch;
+  VolumeInputConfig volume_;
   std::shared_ptr<Backbone> backbone_;
   std::shared_ptr<Head> head_;
   std::shared_ptr<SemanticBranch> semantic_;

@@ -16,8 +16,9 @@ class Optimizer {
   Optimizer(Optimizer&&) = delete;
   Optimizer& operator=(Optimizer&&) = delete;
 
-  /// Clips the global norm when configured, applies one step with this learning rate and clears the
-  /// gradients. Returns the norm before clipping.
+  /// Clips the global norm when configured, applies one step with this learning rate (backbone_lr
+  /// times it for parameters named backbone.*) and clears the gradients. Returns the norm before
+  /// clipping.
   double step(double learning_rate);
 
   /// "momentum.<parameter>" (sgd); "exp_avg.<p>", "exp_avg_sq.<p>", "step.<p>" (adam, adamw). Empty

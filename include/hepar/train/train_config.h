@@ -6,6 +6,7 @@
 #include <hepar/nn/head.h>
 #include <hepar/nn/resnet.h>
 #include <hepar/nn/segmentation_loss.h>
+#include <hepar/nn/volume_input.h>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -75,6 +76,7 @@ struct ScheduleConfig {
 struct OptimizerConfig {
   std::string name = "sgd";  ///< sgd | adam | adamw
   double lr = 0.01;
+  double backbone_lr = 1;  ///< of parameters backbone.*, in lr; 0: they stay as they are
   double momentum = 0.99;  ///< sgd
   bool nesterov = true;    ///< sgd
   double weight_decay = 3e-5;
@@ -122,6 +124,7 @@ struct TrainConfig {
   SegmentationLossConfig loss;
   // Of staging alone:
   BackboneConfig backbone;
+  VolumeInputConfig volume;
   HeadConfig head;  ///< keys `head`, heads.*
   CslConfig csl;
   void declare(ConfigSchema& schema);
