@@ -183,20 +183,21 @@ struct Lease::Impl {
 
   void write() { write_json(lease_path(folder, holder.generation), to_json(holder)); }
 
+  /// An exception that left this thread would end the process (SIGABRT).
   void beat(const std::stop_token& stop) {
     std::unique_lock lock(mutex);
     const auto pause = std::chrono::duration<double>(holder.heartbeat_s);
     while (!wake.wait_for(lock, stop, pause, [&] { return stop.stop_requested(); })) {
-      if (!current()) {
-        if (on_loss) {
-          on_loss();
-        }
-        return;
-      }
-      ++holder.beat;
       try {
+        if (!current()) {
+          if (on_loss) {
+            on_loss();
+          }
+          return;
+        }
+        ++holder.beat;
         write();
-      } catch (const DataError& e) {
+      } catch (const std::exception& e) {
         log::warn(std::string("the lease's heartbeat: ") +
                   e.what());  // a full disk is the next save's to report
       }

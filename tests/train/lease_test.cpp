@@ -103,6 +103,18 @@ TEST_F(LeaseOf, ALivingRunWithASlowerHeartbeatIsNotReplaced) {
   EXPECT_EQ(process->join(), 0);
 }
 
+TEST_F(LeaseOf, AHeartbeatThatFailsDoesNotEndTheRun) {
+  const auto process = holder(0.05);
+  const fs::path no_number = run / "lease" / (std::string(30, '9') + ".json");
+
+  std::ofstream(no_number).close();
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  fs::remove(no_number);
+  process->poke();
+
+  EXPECT_EQ(process->join(), 0);
+}
+
 TEST_F(LeaseOf, ALivingRunIsNotWaitedForWhenTheRestIsBetterDoneFirst) {
   const auto process = holder(10);
   const auto start = std::chrono::steady_clock::now();

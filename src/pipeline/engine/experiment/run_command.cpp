@@ -64,7 +64,11 @@ std::jthread watch_for_stop(const TrialStore& store, const TimeLimit& limit) {
         std::raise(SIGUSR2);
       }
       if (StopSignal::by_usr2()) {
-        store.request_stop(true);
+        try {
+          store.request_stop(true);
+        } catch (const std::exception& e) {  // left alone it would end the process (SIGABRT)
+          log::warn(std::string("the stop cannot be announced: ") + e.what());
+        }
         return;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
