@@ -91,7 +91,7 @@ def train_steps(context, name, trainer, setting):
 def loader(context):
     program = context.program("bench_loader")
     if not os.path.exists(program):
-        raise Failed(f"{program}: not built; configure with -DHEPAR_BENCH=ON and build bench_loader")
+        raise Failed(f"{program}: no such program; it is not written yet")
     cohort = cohort_of_training(context)
     warm, count = (1, 4) if context.quick else (5, 60)
 
