@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """hepar beside nnU-Net v2, batchgeneratorsv2 and MONAI: the same work, measured in turn on this machine.
 
-    peers.py --programs build/cpu/bin --work FOLDER [--only step,predict] [--quick]
+    peers.py --programs build/cpu/bin --work FOLDER [--rows step,predict] [--quick]
 
 Makes FOLDER/venv with peers_requirements.txt (once; --python uses an interpreter that has them), synthetic data, and
 runs hepar and the peer alternately, so that a change of the machine's load meets both. Prints a table and writes
-FOLDER/peers.json with every single value. A row whose two sides do not have the same plan, patch, batch or number of
+FOLDER/peers.json with every single value of the last run of each row. A row whose two sides do not have the same plan, patch, batch or number of
 parameters fails; the others go on, and the exit code is 1. docs/performance.md says what each row means.
 """
 import argparse
@@ -37,7 +37,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", required=True, help="folder of hepar, hepar-engine, hepar-prep, bench_loader")
     parser.add_argument("--work", required=True, help="folder for everything that is made; reused when there")
-    parser.add_argument("--only", type=rows_of, default=list(ROW_NAMES), help=f"rows: {','.join(ROW_NAMES)}")
+    parser.add_argument("--rows", type=rows_of, default=list(ROW_NAMES), help=f"rows: {','.join(ROW_NAMES)}")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, says nothing of speed")
     parser.add_argument("--repeats", type=int, default=0, help="turns a row; default 5, with --quick 1")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads or processes of either side")
@@ -110,21 +110,35 @@ def table(lines):
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
 
 
-def measure(arguments):
+def measure(name, arguments):
+    """What is known of one row afterwards: its lines, or why it failed."""
     from peer_rows.measuring import Failed, Turns
     from peer_rows.rows import ROWS
-    lines, failed = [], {}
-    for name in arguments.only:
-        turns = Turns(arguments.repeats or (1 if arguments.quick else 5), say)
-        say(f"{name}:")
-        try:
-            found = ROWS[name](Context(arguments, turns))
-        except Failed as error:
-            failed[name] = str(error)
-            say(f"  FAILED: {error}")
-            continue
-        lines += [{**line, "busy": max(turns.busy)} for line in found]
-    return lines, failed
+    turns = Turns(arguments.repeats or (1 if arguments.quick else 5), say)
+    say(f"{name}:")
+    try:
+        found = ROWS[name](Context(arguments, turns))
+    except Failed as error:
+        say(f"  FAILED: {error}")
+        return {"failed": str(error), "lines": []}
+    return {"lines": [{**line, "busy": max(turns.busy)} for line in found]}
+
+
+def hepar_version(programs):
+    done = subprocess.run([os.path.join(programs, "hepar"), "--help"], stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.split(":")[0]
+
+
+def store(path, name, row):
+    """Puts a row among those of earlier runs."""
+    rows = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            rows = json.load(file)
+    rows[name] = row
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump(rows, file, indent=1)
+    os.replace(path + ".new", path)
 
 
 def main():
@@ -133,18 +147,18 @@ def main():
     python = peers_python(arguments)
     if os.path.abspath(sys.executable) != python:
         os.execv(python, [python, os.path.abspath(__file__), *sys.argv[1:], "--python", python])
-    lines, failed = measure(arguments)
-    hepar = subprocess.run([os.path.join(arguments.programs, "hepar"), "--help"], stdout=subprocess.PIPE, text=True,
-                           check=True)
-    report = {"when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-              "quick": arguments.quick, "threads": arguments.threads, "hepar": hepar.stdout.split(":")[0],
-              "machine": {"processor": processor(), "processors": os.cpu_count(), "kernel": platform.release()},
-              "versions": versions(), "lines": lines, "failed": failed}
     path = os.path.join(arguments.work, "peers_quick.json" if arguments.quick else "peers.json")
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(report, file, indent=1)
+    about = {"threads": arguments.threads, "hepar": hepar_version(arguments.programs), "processor": processor(),
+             "processors": os.cpu_count(), "kernel": platform.release(), "versions": versions()}
+    lines, failed = [], 0
+    for name in arguments.rows:
+        when = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        row = measure(name, arguments)
+        store(path, name, {"when": when, **about, **row})
+        lines += row["lines"]
+        failed += "failed" in row
     print(table(lines))
-    print(f"{report['hepar']}, {report['machine']['processor']}, {arguments.threads} thread(s); {path}")
+    print(f"{about['hepar']}, {about['processor']}, {arguments.threads} thread(s); {path}")
     if arguments.quick:
         print("--quick: sizes at which these times say nothing")
     return 1 if failed else 0

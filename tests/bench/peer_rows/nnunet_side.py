@@ -48,6 +48,7 @@ def trainer_of(dataset, kind, divisor=1):
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             contents.append(json.load(file))
     plans, description = contents
+    plans["continue_training"] = False  # as its run_training.py gives it
     network = plans["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"]
     network["features_per_stage"] = [max(1, f // divisor) for f in network["features_per_stage"]]
     trainer = getattr(module, kind)(plans, "3d_fullres", "all", description, device=torch.device("cpu"))

@@ -91,7 +91,7 @@ def train_steps(context, name, trainer, setting):
 def loader(context):
     program = context.program("bench_loader")
     if not os.path.exists(program):
-        raise Failed(f"{program}: no such program; it is not written yet")
+        raise Failed(f"{program}: not built; configure with -DHEPAR_BENCH=ON and build bench_loader")
     cohort = cohort_of_training(context)
     warm, count = (1, 4) if context.quick else (5, 60)
 
@@ -100,8 +100,9 @@ def loader(context):
         out = run([program, cohort.prepared, "--benchmark_format=json", f"--benchmark_min_time={seconds}"],
                   {"OMP_NUM_THREADS": "1"}, log=context.log)["out"]
         rates = {b["name"]: b for b in json.loads(out[out.index("{"):])["benchmarks"]}
-        cut = [int(rates["augment"][f"cut_{axis}"]) for axis in "zyx"]
-        return {"loader": rates["load/real_time"]["items_per_second"], "augment": rates["augment"]["items_per_second"],
+        load, augment = rates["load/real_time"], rates["augment/real_time"]
+        cut = [int(augment[f"cut_{axis}"]) for axis in "zyx"]
+        return {"loader": load["items_per_second"], "augment": augment["items_per_second"],
                 **{f"cut_{axis}": value for axis, value in zip("zyx", cut)}}
 
     def theirs():
@@ -265,9 +266,9 @@ def ranks(context):
         return {"samples_per_s": sum(rate(out) for out in sorted(glob.glob(os.path.join(folder, "apart_*"))))}
     found = context.turns.take({"one rank": one, "two ranks": two, "two processes apart": apart})
     values = {name: sides["samples_per_s"] for name, sides in found.items()}
-    return [{**compare(f"two ranks against {other}", "samples/s", values["two ranks"], values[other],
-                       lower_is_better=False), "peer_is": f"hepar, {other}"}
-            for other in ("one rank", "two processes apart")]
+    pairs = (("two ranks", "one rank"), ("two processes apart", "one rank"), ("two ranks", "two processes apart"))
+    return [{**compare(f"{a} against {b}", "samples/s", values[a], values[b], lower_is_better=False),
+             "peer_is": f"hepar, {b}"} for a, b in pairs]
 
 
 ROWS = {"preprocess": preprocess, "step": step, "step_plain": step_plain, "loader": loader, "predict": predict,
