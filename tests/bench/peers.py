@@ -14,6 +14,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import venv
@@ -147,6 +148,7 @@ def main():
     python = peers_python(arguments)
     if os.path.abspath(sys.executable) != python:
         os.execv(python, [python, os.path.abspath(__file__), *sys.argv[1:], "--python", python])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is being measured ends too
     path = os.path.join(arguments.work, "peers_quick.json" if arguments.quick else "peers.json")
     about = {"threads": arguments.threads, "hepar": hepar_version(arguments.programs), "processor": processor(),
              "processors": os.cpu_count(), "kernel": platform.release(), "versions": versions()}

@@ -1,6 +1,8 @@
 """Runs programs, with their wall time and the memory of their whole process tree; takes sides in turn."""
+import contextlib
 import json
 import os
+import signal
 import statistics
 import subprocess
 import threading
@@ -55,17 +57,34 @@ class MemoryWatch(threading.Thread):
         return self.peak_mib
 
 
+def start(command, env):
+    """A program in a session of its own: its processes are found also when their parents have ended."""
+    return subprocess.Popen([str(c) for c in command], env=env, start_new_session=True, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@contextlib.contextmanager
+def ended(processes):
+    """Leaves none of these running when the measurement is broken off."""
+    try:
+        yield
+    except BaseException:
+        for pid in [pid for process in processes for pid in session_pids(process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        raise
+
+
 def run(command, environment=None, memory=False, log=None):
     """{"wall_s", "out", "started"[, "peak_mib"]} of a program that must end well."""
     env = {**os.environ, **(environment or {})}
     started, clock = time.time(), time.perf_counter()
-    # A session of its own: its processes are found also when their parents have ended.
-    process = subprocess.Popen([str(c) for c in command], env=env, start_new_session=True, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = start(command, env)
     watch = MemoryWatch(process.pid) if memory else None
     if watch:
         watch.start()
-    out, _ = process.communicate()
+    with ended([process]):
+        out, _ = process.communicate()
     wall = time.perf_counter() - clock
     found = {"wall_s": wall, "out": out, "started": started}
     if watch:
@@ -81,12 +100,12 @@ def run(command, environment=None, memory=False, log=None):
 def run_together(commands, environment=None):
     """Programs started at once; returns when all have ended."""
     env = {**os.environ, **(environment or {})}
-    running = [subprocess.Popen([str(c) for c in command], env=env, start_new_session=True, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for command in commands]
-    for process, command in zip(running, commands):
-        out, _ = process.communicate()
-        if process.returncode != 0:
-            raise Failed(f"{' '.join(map(str, command))}\nended with {process.returncode}:\n{out[-3000:]}")
+    running = [start(command, env) for command in commands]
+    with ended(running):
+        for process, command in zip(running, commands):
+            out, _ = process.communicate()
+            if process.returncode != 0:
+                raise Failed(f"{' '.join(map(str, command))}\nended with {process.returncode}:\n{out[-3000:]}")
 
 
 def last_json(out):
