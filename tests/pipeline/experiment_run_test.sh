@@ -136,26 +136,29 @@ stages:
   net: {command: train, data: {path: "${set}"}, train: {steps: 60, checkpoint_every: 1000, log_every: 1}, run: {threads: 1}}
 YAML
 "$bin/hepar" run stop.yaml --out whole > whole.log 2>&1 || { cat whole.log; fail "the whole run"; }
-# signalled SIGNAL OUT [COMMAND…]: COMMAND, then the signal, in the third step or a little later; the run must end with 75.
+# signalled SIGNAL OUT CODE [COMMAND…]: COMMAND, then the signal, in the third step or a little later; the run must end with
+# CODE.
 signalled() {
-  local out=$2 pid rc=0
+  local out=$2 code=$3 pid rc=0
   "$bin/hepar" run stop.yaml --out "$out" > "$out.log" 2>&1 &
   pid=$!
   for _ in $(seq 1500); do
     if cat "$out"/trials/*/out/metrics.jsonl 2>/dev/null | grep -q '"step":3,'; then break; fi
     sleep 0.02
   done
-  "${@:3}"
+  "${@:4}"
   kill "-$1" "$pid"
   wait "$pid" || rc=$?
   # What a trial says last stands in its own log.
-  [ "$rc" = 75 ] || { cat "$out.log"; tail -n 50 "$out"/trials/*/log.txt; fail "SIG$1 should end with 75, not $rc"; }
+  [ "$rc" = "$code" ] || { cat "$out.log"; tail -n 50 "$out"/trials/*/log.txt; fail "SIG$1 should end with $code, not $rc"; }
 }
-signalled TERM stopped
+signalled TERM stopped 75
 "$bin/hepar" run stop.yaml --out stopped > stop2.log 2>&1 || { cat stop2.log; fail "the continued run"; }
 weights() { cat "$1"/trials/*/out/outcome.json | grep weights_xxh64; }
 [ "$(weights whole)" = "$(weights stopped)" ] || fail "weights differ from an uninterrupted run"
 [ "$(grep -c ' run  ' stop2.log)" = 1 ] || { cat stop2.log; fail "more than the training ran again"; }
-signalled USR2 deaf mkdir -p deaf/stop/in_the_way
+# Where the stop file cannot be written: the training is saved all the same, then the run says what is wrong.
+signalled USR2 deaf 3 mkdir -p deaf/stop/in_the_way
 grep -q "the stop cannot be announced" deaf.log || { cat deaf.log; fail "no word of the stop file"; }
+ls deaf/trials/*/out/checkpoints/latest > /dev/null || fail "the training was not saved"
 echo "all well"
