@@ -43,11 +43,15 @@ at::Tensor volume_input(const at::Tensor& voi, const VolumeInputConfig& config) 
   require<ShapeError>(
       voi.dim() == 5 && voi.size(1) >= 2,
       "volume input: wanted a VOI [N, images and mask, z, y, x], found " + c10::str(voi.sizes()));
+  const bool in_liver = config.intensity == "liver";
+  if (!in_liver && !config.liver_channel) {
+    return voi;
+  }
   const std::int64_t images = voi.size(1) - 1;
   const at::Tensor mask = voi.narrow(1, images, 1);
   const at::Tensor inside = mask.gt(0).to(voi.scalar_type());
   at::Tensor image = voi.narrow(1, 0, images);
-  if (config.intensity == "liver") {
+  if (in_liver) {
     image = standardised_in(image, inside);
   }
   return config.liver_channel ? at::cat({image, image * inside, mask}, 1)

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "hepar/core/descriptor.h"
+#include "hepar/core/environment_variable.h"
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
 #include "hepar/core/json.h"
@@ -113,13 +114,10 @@ bool process_lives(const Holder& h) {
 
 bool known_dead(const Holder& h) { return h.host == host_name() && !process_lives(h); }
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
+std::string own_job() { return environment_variable("SLURM_JOB_ID"); }
+std::int64_t own_restart() {
+  return std::atoll(environment_variable("SLURM_RESTART_COUNT").c_str());
 }
-
-std::string own_job() { return variable("SLURM_JOB_ID"); }
-std::int64_t own_restart() { return std::atoll(variable("SLURM_RESTART_COUNT").c_str()); }
 
 /// Slurm gave this job a new allocation: it has given up the one that the holder was started in,
 /// though a node that was cut off may still run it.

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <limits>
 
+#include "hepar/core/environment_variable.h"
 #include "hepar/core/error.h"
 #include "hepar/core/log.h"
 #include "slurm/shell.h"
@@ -56,11 +57,6 @@ std::optional<Clock::time_point> read_time_of_day(const std::string& text, Clock
   return std::nullopt;
 }
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 }  // namespace
 
 void TimeLimit::Options::declare(ConfigSchema& schema) {
@@ -68,8 +64,8 @@ void TimeLimit::Options::declare(ConfigSchema& schema) {
              "End of the time given, local: HH:MM or YYYY-MM-DDTHH:MM; empty: the Slurm job's", {},
              Effect::kNone);
   schema.add("until_margin_s", margin_s,
-             "Seconds before that end at which trainings save and stop (exit 75)",
-             Range{.low = 0}, Effect::kNone);
+             "Seconds before that end at which trainings save and stop (exit 75)", Range{.low = 0},
+             Effect::kNone);
 }
 
 double TimeLimit::left_s(Clock::time_point now) const {
@@ -91,9 +87,9 @@ std::int64_t TimeLimit::epoch_s() const { return end_ ? Clock::to_time_t(*end_) 
 Clock::time_point instant_of(const std::string& until, Clock::time_point now) {
   const std::optional<Clock::time_point> instant = read_instant(until);
   const std::optional<Clock::time_point> found = instant ? instant : read_time_of_day(until, now);
-  require<ConfigError>(found.has_value(),
-                       "until: wanted a local time, HH:MM[:SS] or YYYY-MM-DDTHH:MM[:SS], found '" +
-                           until + "'");
+  require<ConfigError>(
+      found.has_value(),
+      "until: wanted a local time, HH:MM[:SS] or YYYY-MM-DDTHH:MM[:SS], found '" + until + "'");
   require<ConfigError>(*found > now, "until: " + until + " has passed");
   return *found;
 }
@@ -109,11 +105,11 @@ std::optional<Clock::time_point> end_time_in(const std::string& scontrol_job) {
 }
 
 std::optional<Clock::time_point> end_of_slurm_job() {
-  const std::string job = variable("SLURM_JOB_ID");
+  const std::string job = environment_variable("SLURM_JOB_ID");
   if (job.empty()) {
     return std::nullopt;
   }
-  if (const std::string end = variable("SLURM_JOB_END_TIME"); !end.empty()) {
+  if (const std::string end = environment_variable("SLURM_JOB_END_TIME"); !end.empty()) {
     return Clock::from_time_t(static_cast<std::time_t>(std::atoll(end.c_str())));
   }
   const detail::ProcessResult answer = detail::run_process({"scontrol", "show", "job", job});

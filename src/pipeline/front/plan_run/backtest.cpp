@@ -4,7 +4,8 @@
 #include <cmath>
 #include <map>
 
-#include "hepar/pipeline/packing.h"
+#include "hepar/core/median.h"
+#include "plan_run/trial_jobs.h"
 
 namespace hepar::detail {
 namespace {
@@ -23,15 +24,6 @@ Pair predict(const Estimator& estimator, const MeasuredTrial& seen) {
 /// An interrupted training's wall time is not that of all its steps.
 bool is_whole(const MeasuredTrial& seen) { return !seen.training.cut; }
 
-double median(std::vector<double> numbers) {
-  if (numbers.empty()) {
-    return 0;
-  }
-  std::sort(numbers.begin(), numbers.end());
-  const std::size_t middle = numbers.size() / 2;
-  return numbers.size() % 2 == 1 ? numbers[middle] : (numbers[middle - 1] + numbers[middle]) / 2;
-}
-
 CommandError error_of(const std::string& command, const std::vector<Pair>& pairs) {
   CommandError error{.command = command};
   std::vector<double> errors;
@@ -48,7 +40,7 @@ CommandError error_of(const std::string& command, const std::vector<Pair>& pairs
     error.predicted_s += predicted.seconds;
     errors.push_back(std::abs(predicted.seconds / seen->cost.wall_s - 1));
   }
-  error.median_error = median(errors);
+  error.median_error = errors.empty() ? 0 : median(errors);
   return error;
 }
 
@@ -92,21 +84,14 @@ WallError wall_error(const std::string& folder, const std::vector<Pair>& pairs, 
   WallError error{.folder = folder, .trials = static_cast<int>(pairs.size())};
   error.groups = most_at_once(pairs);
   error.measured_s = covered_s(pairs);
-  std::map<std::string, std::size_t> number;
-  std::vector<PackedJob> jobs;
+  TrialJobs trials;
   for (const auto& [seen, predicted] : pairs) {
     const bool alone = !predicted.measured() || !is_whole(*seen);
     error.alone += alone ? 1 : 0;
-    PackedJob job{.seconds = overhead_s + (alone ? seen->cost.wall_s : predicted.seconds)};
-    for (const std::string& input : seen->trial.inputs) {
-      if (const auto found = number.find(input); found != number.end()) {
-        job.after.push_back(found->second);
-      }
-    }
-    number[seen->trial.id] = jobs.size();
-    jobs.push_back(std::move(job));
+    trials.add(seen->trial,
+               {.seconds = overhead_s + (alone ? seen->cost.wall_s : predicted.seconds)});
   }
-  error.predicted_s = pack(jobs, error.groups).makespan_s;
+  error.predicted_s = pack(trials.jobs(), error.groups).makespan_s;
   return error;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "plan_run/assumptions.h"
+#include "plan_run/trial_jobs.h"
 
 namespace hepar::detail {
 namespace {
@@ -63,21 +64,13 @@ class RunPlanner {
   }
 
   [[nodiscard]] std::vector<PackedJob> trials_as_jobs() const {
-    std::map<std::string, std::size_t> number;
-    std::vector<PackedJob> jobs;
+    TrialJobs trials;
     for (const Trial& trial : run_.experiment.trials) {
       const Estimate& estimate = run_.estimates.at(trial.id);
-      PackedJob job{.seconds = estimate.measured() ? kTrialOverheadS + estimate.seconds : 0,
-                    .places = run_.machine.ranks_per_trial};
-      for (const std::string& input : trial.inputs) {
-        if (const auto found = number.find(input); found != number.end()) {
-          job.after.push_back(found->second);
-        }
-      }
-      number[trial.id] = jobs.size();
-      jobs.push_back(std::move(job));
+      trials.add(trial, {.seconds = estimate.measured() ? kTrialOverheadS + estimate.seconds : 0,
+                         .places = run_.machine.ranks_per_trial});
     }
-    return jobs;
+    return trials.jobs();
   }
 
   const PlanRunRequest& request_;

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "hepar/core/error.h"
+#include "hepar/core/median.h"
 #include "hepar/image/components.h"
 #include "hepar/image/regrid.h"
 
@@ -76,13 +77,7 @@ double distance(const WorldMm& a, const WorldMm& b) {
   return std::hypot(a.r - b.r, a.a - b.a, a.s - b.s);
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
-WorldMm median(const std::vector<WorldMm>& points) {
+WorldMm median_point(const std::vector<WorldMm>& points) {
   std::vector<double> r, a, s;
   for (const WorldMm& point : points) {
     r.push_back(point.r);
@@ -123,7 +118,7 @@ void check_centroids(std::vector<Voi>& vois, const VoiRule& rule) {
     if (others.empty() || !vois[i].figures.centroid) {
       continue;
     }
-    vois[i].figures.centroid_offset_mm = distance(*vois[i].figures.centroid, median(others));
+    vois[i].figures.centroid_offset_mm = distance(*vois[i].figures.centroid, median_point(others));
     if (others.size() >= 2 && plausible[i] &&
         *vois[i].figures.centroid_offset_mm > rule.max_centroid_mm) {
       vois[i].flags.emplace_back("centroid");
