@@ -1,7 +1,9 @@
 #include "hepar/train/stop_signal.h"
 
+#include <array>
 #include <atomic>
 #include <csignal>
+#include <cstddef>
 
 namespace hepar {
 namespace {
@@ -11,6 +13,21 @@ static_assert(std::atomic<int>::is_always_lock_free, "set from a signal handler"
 
 // A run of many trainings keeps one of its own alive around theirs: the outermost decides.
 int alive = 0;
+
+// The handler's own stack. oneDNN's convolution backward (AVX2) keeps values below the stack
+// pointer, where a handler on the thread's stack would overwrite them: a corrupted heap or wrong
+// gradients. Larger than the registers that the kernel saves there (AVX-512: 3 KiB, AMX: 11 KiB).
+constexpr std::size_t kStackBytes = 65536;
+std::array<std::byte, kStackBytes> handler_stack;
+
+/// Of this thread, which is the one that the kernel gives a process's signals to.
+void use_stack(int flags) {
+  stack_t stack = {};
+  stack.ss_sp = handler_stack.data();
+  stack.ss_size = handler_stack.size();
+  stack.ss_flags = flags;
+  ::sigaltstack(&stack, nullptr);
+}
 
 void on_signal(int number) {
   if (signal_received != SIGUSR2) {
@@ -25,9 +42,10 @@ StopSignal::StopSignal() {
     return;
   }
   signal_received = 0;
+  use_stack(0);
   struct sigaction action = {};
   action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;
+  action.sa_flags = SA_RESTART | SA_ONSTACK;
   ::sigaction(SIGUSR2, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
 }
@@ -38,6 +56,7 @@ StopSignal::~StopSignal() {
   }
   std::signal(SIGUSR2, SIG_IGN);  // launchers send it rank by rank: the last may come this late
   std::signal(SIGTERM, SIG_DFL);
+  use_stack(SS_DISABLE);
 }
 
 bool StopSignal::requested() { return signal_received != 0; }
