@@ -27,7 +27,8 @@ struct ClassifyConfig {
 /// four classes), call, fallback, cam_inside (the share of the true or called stage's evidence that
 /// lies in the mask) and mask_share (the mask's share of the box). Models of one seed are averaged;
 /// each seed is a run. Also OUT/lineage.json and OUT/classify.json with the training prior. A case
-/// whose stage a model has learnt is refused (exit 2). Volumes are dealt to the ranks. Collective.
+/// whose stage a model has learnt is refused (exit 2). Volumes are dealt to the ranks, which
+/// compute on one thread each: the table does not depend on ranks or processors. Collective.
 void run_classify_command(const ClassifyConfig& config, bool dry_run, Communicator& communicator);
 
 }  // namespace hepar

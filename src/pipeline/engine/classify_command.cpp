@@ -1,6 +1,7 @@
 #include "hepar/pipeline/classify_command.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -158,6 +159,7 @@ class Classifying {
 
   std::vector<Row> own_share() {
     const at::NoGradGuard no_gradient;
+    at::set_num_threads(1);  // more give sums other bits, and slow down volumes this small
     std::vector<Row> rows;
     const CaseList cases(*set_);
     Progress progress("classifying", static_cast<std::int64_t>(chosen_.size()),

@@ -1,3 +1,4 @@
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <hepar/comm/communicator.h>
 #include <hepar/core/error.h>
@@ -86,6 +87,13 @@ TEST_F(Classify, TheTableDoesNotDependOnTheNumberOfRanks) {
 
   Communicator self = Communicator::self();
   EXPECT_EQ(table(config("alone-" + std::to_string(world.rank())), self), together);
+}
+
+TEST_F(Classify, ARankComputesOnOneThread) {
+  at::set_num_threads(2);
+  table(config("threads"), world);
+
+  EXPECT_EQ(at::get_num_threads(), 1);
 }
 
 TEST_F(Classify, ACaseWhoseStageWasLearntIsRefused) {
