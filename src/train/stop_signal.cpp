@@ -14,9 +14,10 @@ static_assert(std::atomic<int>::is_always_lock_free, "set from a signal handler"
 // A run of many trainings keeps one of its own alive around theirs: the outermost decides.
 int alive = 0;
 
-// The handler's own stack. oneDNN's convolution backward (AVX2) keeps values below the stack
-// pointer, where a handler on the thread's stack would overwrite them: a corrupted heap or wrong
-// gradients. Larger than the registers that the kernel saves there (AVX-512: 3 KiB, AMX: 11 KiB).
+// The handler's own stack. In oneDNN's convolution backward (AVX2; GEMM with AVX-512) the stack
+// pointer points into the heap for a while (oneDNN issue 4845): a handler's frame there corrupts
+// the heap or the gradients. Larger than the registers that the kernel saves (AVX-512: 3 KiB, AMX:
+// 11 KiB).
 constexpr std::size_t kStackBytes = 65536;
 std::array<std::byte, kStackBytes> handler_stack;
 
