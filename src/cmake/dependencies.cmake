@@ -56,6 +56,11 @@ if(HEPAR_TORCH)
   include(find_torch)
 endif()
 
+if(HEPAR_BENCH)
+  find_package(benchmark REQUIRED)
+  hepar_dependency(benchmark LINK benchmark::benchmark)
+endif()
+
 if(HEPAR_TESTS)
   find_package(GTest REQUIRED)
   hepar_dependency(gtest LINK GTest::gmock GTest::gtest)

@@ -8,7 +8,7 @@
 namespace hepar {
 namespace {
 
-enum Slot : std::size_t { kStop, kNonFinite, kHash, kMinusHash, kSlowest };
+enum Slot : std::size_t { kStop, kNonFinite, kSaveFailed, kHash, kMinusHash, kSlowest };
 
 // Time and rank in one number, so that one MAX finds the slowest and who it is.
 constexpr std::int64_t kRankRange = std::int64_t{1} << 20;
@@ -29,6 +29,7 @@ void StepFlags::start(const StepReport& report) {
       static_cast<std::int64_t>(report.collective_hash >> 1);  // its negative must exist
   values_[kStop] = report.stop_requested ? 1 : 0;
   values_[kNonFinite] = report.non_finite ? 1 : 0;
+  values_[kSaveFailed] = report.save_failed ? 1 : 0;
   values_[kHash] = hash;
   values_[kMinusHash] = -hash;
   values_[kSlowest] = microseconds(report.compute_ms) * kRankRange + communicator_.rank();
@@ -43,6 +44,7 @@ std::optional<StepSummary> StepFlags::wait() {
   StepSummary summary;
   summary.any_stop = values_[kStop] != 0;
   summary.any_non_finite = values_[kNonFinite] != 0;
+  summary.any_save_failed = values_[kSaveFailed] != 0;
   summary.hash_ok = values_[kHash] == -values_[kMinusHash];
   summary.slowest_rank = static_cast<int>(values_[kSlowest] % kRankRange);
   summary.max_compute_ms = static_cast<double>(values_[kSlowest] / kRankRange) / 1000.0;

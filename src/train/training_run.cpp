@@ -132,6 +132,8 @@ void TrainingRun::open_run_folder() {
     if (communicator_.is_root()) {
       make_writable_directory(out_);
       lease_ = std::make_unique<Lease>(out_, config_.run.heartbeat_s);
+      writer_ = std::make_unique<CheckpointWriter>(
+          [this](const Checkpoint& checkpoint) { store_.save(checkpoint, *lease_); });
       task_->write_splits();
       fs::remove(out_ / "outcome.json");  // of an attempt before: this one has none yet
     }
@@ -219,11 +221,15 @@ void TrainingRun::train() {
   StepFlags flags(communicator_);
   task_->open(step_);
   Progress progress("training", config_.train.last_step() - step_, communicator_.is_root());
+  const std::int64_t first = step_ + 1;
   bool stop = false;
   while (!is_done() && !stop) {
     watchdog_->enter("step " + std::to_string(step_ + 1));
     const double loss = one_step(flags);
     progress.advance(1, "loss " + std::to_string(loss));
+    if (writer_ && step_ == first) {  // the optimizer has its momentum now
+      writer_->prepare(checkpoint());
+    }
     stop = stop_agreed(flags);  // before saving: a step that went wrong is not kept
     if (!stop && step_ % config_.train.checkpoint_every == 0 && !is_done()) {
       save();
@@ -232,7 +238,7 @@ void TrainingRun::train() {
 }
 
 /// What the ranks said of the step just made: they all stop, or fail, at the same one.
-bool TrainingRun::stop_agreed(StepFlags& flags) const {
+bool TrainingRun::stop_agreed(StepFlags& flags) {
   const StepSummary all = flags.wait().value_or(StepSummary{});
   require(!all.any_non_finite,
           "step " + std::to_string(step_) +
@@ -240,6 +246,9 @@ bool TrainingRun::stop_agreed(StepFlags& flags) const {
               "optimizer.lr or look at the data");
   require<CommError>(all.hash_ok, "step " + std::to_string(step_) +
                                       ": the ranks did not make the same sequence of reductions");
+  if (all.any_save_failed) {
+    wait_saved();  // throws, on every rank
+  }
   return all.any_stop;
 }
 
@@ -252,6 +261,7 @@ double TrainingRun::one_step(StepFlags& flags) {
   const double step_s = seconds_since(start);
   flags.start({.stop_requested = StopSignal::requested(),
                .non_finite = !std::isfinite(done.loss) || !std::isfinite(norm),
+               .save_failed = writer_ && writer_->failed(),
                .collective_hash = reducer_->collective_hash(),
                .compute_ms = 1000 * (step_s - done.wait_s)});
   const bool last = step_ == config_.train.last_step();
@@ -262,6 +272,7 @@ double TrainingRun::one_step(StepFlags& flags) {
                    {"gradient_norm", norm},
                    {"step_s", step_s},
                    {"loader_wait_s", done.wait_s},
+                   {"save_wait_s", std::exchange(save_wait_s_, 0)},
                    {"samples_per_s", static_cast<double>(config_.train.global_batch) / step_s}});
     metrics_->append(record);
   }
@@ -285,25 +296,40 @@ void TrainingRun::validate() {
   }
 }
 
-/// Rank 0 writes; a full disk or a lost lease there ends every rank with the same error.
+Checkpoint TrainingRun::checkpoint() const {
+  Json state = to_json(settings());
+  state["ranks"] = communicator_.size();
+  state["generation"] = lease_->generation();
+  state["seed"] = config_.seed;
+  state["init"] = origin_.to_json();
+  if (early_stopping_.on()) {
+    state["early_stopping"] = early_stopping_.state();
+  }
+  return {.step = step_,
+          .weights = weights(),
+          .optimizer = optimizer_->state(),
+          .best = early_stopping_.best_weights(),
+          .state = state};
+}
+
+/// Rank 0 writes, while the training goes on. A full disk or a lost lease there ends every rank
+/// with the same error: in the next step (stop_agreed), or when this is called again.
 void TrainingRun::save() {
   watchdog_->enter("saving step " + std::to_string(step_));
+  const Clock::time_point start = Clock::now();
   together(communicator_, [&] {
-    if (communicator_.is_root()) {
-      Json state = to_json(settings());
-      state["ranks"] = communicator_.size();
-      state["generation"] = lease_->generation();
-      state["seed"] = config_.seed;
-      state["init"] = origin_.to_json();
-      if (early_stopping_.on()) {
-        state["early_stopping"] = early_stopping_.state();
-      }
-      store_.save({.step = step_,
-                   .weights = weights(),
-                   .optimizer = optimizer_->state(),
-                   .best = early_stopping_.best_weights(),
-                   .state = state},
-                  *lease_);
+    if (writer_) {
+      writer_->save(checkpoint());
+    }
+  });
+  save_wait_s_ += seconds_since(start);
+}
+
+/// Until what was saved is durable.
+void TrainingRun::wait_saved() {
+  together(communicator_, [&] {
+    if (writer_) {
+      writer_->wait();
     }
   });
 }
@@ -311,6 +337,7 @@ void TrainingRun::save() {
 TrainOutcome TrainingRun::finish() {
   const bool done = is_done();
   save();
+  wait_saved();
   if (done && early_stopping_.best_step() > 0) {
     copy_tensors(early_stopping_.best_weights(), weights(), out_.string());
     log::info("weights of step " + std::to_string(early_stopping_.best_step()) +

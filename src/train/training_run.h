@@ -1,5 +1,5 @@
 #pragma once
-#include <hepar/train/checkpoint.h>
+#include <hepar/train/checkpoint_writer.h>
 #include <hepar/train/lease.h>
 #include <hepar/train/optimizer.h>
 #include <hepar/train/train_config.h>
@@ -46,10 +46,12 @@ class TrainingRun {
   void train();
   /// All steps are made, or more would not help.
   [[nodiscard]] bool is_done() const;
-  [[nodiscard]] bool stop_agreed(StepFlags& flags) const;
+  [[nodiscard]] bool stop_agreed(StepFlags& flags);
   double one_step(StepFlags& flags);
   void validate();
+  [[nodiscard]] Checkpoint checkpoint() const;
   void save();
+  void wait_saved();
   TrainOutcome finish();
 
   Communicator& communicator_;
@@ -62,11 +64,13 @@ class TrainingRun {
   Origin origin_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<GradientReducer> reducer_;
-  std::unique_ptr<Lease> lease_;
+  std::unique_ptr<Lease> lease_;              ///< of rank 0, as what it guards:
+  std::unique_ptr<CheckpointWriter> writer_;  ///< has ended before the lease is given back
   EarlyStopping early_stopping_;
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<Watchdog> watchdog_;
   std::int64_t step_ = 0;
+  double save_wait_s_ = 0;  ///< since the last metrics of a step
 };
 
 /// The same for a task that `make` constructs; an error there on one rank is every rank's.

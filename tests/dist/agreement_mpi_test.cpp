@@ -91,16 +91,19 @@ TEST(StepFlags, TellOneStepLaterWhatAnyRankReported) {
   world.all_reduce(other, ReduceOp::kSum);
   const StepSummary first = flags.wait().value();
   flags.start({.non_finite = world.rank() == 0,
+               .save_failed = world.rank() == last,
                .collective_hash = 5,
                .compute_ms = world.rank() == last ? 250.125 : 20.0});
   const StepSummary second = flags.wait().value();
 
   EXPECT_TRUE(first.any_stop);
   EXPECT_FALSE(first.any_non_finite);
+  EXPECT_FALSE(first.any_save_failed);
   EXPECT_TRUE(first.hash_ok);
   EXPECT_EQ(first.max_compute_ms, 1.5);
   EXPECT_FALSE(second.any_stop);
   EXPECT_TRUE(second.any_non_finite);
+  EXPECT_TRUE(second.any_save_failed);
   EXPECT_EQ(second.slowest_rank, last);
   EXPECT_EQ(second.max_compute_ms, 250.125);
   EXPECT_FALSE(flags.wait().has_value());

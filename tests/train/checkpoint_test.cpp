@@ -1,6 +1,5 @@
 #include "hepar/train/checkpoint.h"
 
-#include <ATen/Functions.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -11,28 +10,16 @@
 #include "hepar/core/error.h"
 #include "hepar/core/files.h"
 #include "hepar/core/hash.h"
+#include "hepar/train/checkpoint_writer.h"
 #include "support/temporary.h"
+#include "train/numbered_checkpoint.h"
 #include "train/process.h"
 
 namespace hepar {
 namespace {
 
-/// Every number in it tells its step.
-Checkpoint checkpoint_of(std::int64_t step) {
-  const double value = static_cast<double>(step);
-  return {.step = step,
-          .weights = {{"a", at::full({3, 4}, value)}, {"b", at::full({2}, value + 0.5)}},
-          .optimizer = {{"momentum.a", at::full({3, 4}, -value)}},
-          .state = {{"note", "step " + std::to_string(step)}}};
-}
-
-void expect_is_of(const Checkpoint& found, std::int64_t step) {
-  const Checkpoint wanted = checkpoint_of(step);
-  EXPECT_EQ(found.step, step);
-  EXPECT_EQ(found.state.at("note"), wanted.state.at("note"));
-  EXPECT_EQ(hash_tensors(found.weights), hash_tensors(wanted.weights));
-  EXPECT_EQ(hash_tensors(found.optimizer), hash_tensors(wanted.optimizer));
-}
+using test::checkpoint_of;
+using test::expect_is_of;
 
 class Checkpoints : public testing::Test {
  protected:
@@ -158,9 +145,10 @@ TEST_F(Checkpoints, AKillAtAnyMomentLeavesWholeOnes) {
   std::int64_t last = 3;
   for (int round = 0; round < 100 && (round < 12 || last < 5); ++round) {
     test::Process writer([&](test::Process& self) {
+      CheckpointWriter behind([this](const Checkpoint& c) { store.save(c, *lease); });
       self.tell();
       for (std::int64_t step = last + 1;; ++step) {
-        save({step});
+        behind.save(checkpoint_of(step));
       }
       return 0;
     });

@@ -140,6 +140,33 @@ TEST_F(Training, AStepThatIsNotFiniteIsNotKept) {
   }
 }
 
+// The write fails beside the training: whoever saves next hears of it, if no step did before.
+TEST_F(Training, ACheckpointThatCannotBeWrittenEndsEveryRankSoon) {
+  TrainConfig unwritable = config("unwritable", 100);
+  unwritable.train.checkpoint_every = 3;
+  if (world.is_root()) {
+    fs::create_directory(unwritable.out);
+    write_atomically(fs::path(unwritable.out) / "checkpoints", std::string("a file"));
+  }
+  world.barrier();
+
+  try {
+    train_segmentation(unwritable, world);
+    FAIL() << "trained to the end";
+  } catch (const AgreedError& e) {
+    EXPECT_EQ(e.code(), ExitCode::kBadData);
+    EXPECT_NE(
+        std::string(e.what()).find(unwritable.out + "/checkpoints: the folder cannot be created"),
+        std::string::npos)
+        << e.what();
+  }
+
+  if (world.is_root()) {
+    const std::string metrics = read_text(fs::path(unwritable.out) / "metrics.jsonl");
+    EXPECT_LE(std::count(metrics.begin(), metrics.end(), '\n'), 6);
+  }
+}
+
 TEST_F(Training, ADamagedCheckpointIsPassedOver) {
   train_segmentation(config("run", 6), world);
   if (world.is_root()) {

@@ -10,6 +10,7 @@ namespace hepar {
 struct StepReport {
   bool stop_requested = false;        ///< a signal asked to save and stop
   bool non_finite = false;            ///< this rank's loss or gradient
+  bool save_failed = false;           ///< a checkpoint written in the background
   std::uint64_t collective_hash = 0;  ///< GradientReducer::collective_hash()
   double compute_ms = 0;              ///< measured before waiting for anyone
 };
@@ -18,6 +19,7 @@ struct StepReport {
 struct StepSummary {
   bool any_stop = false;
   bool any_non_finite = false;
+  bool any_save_failed = false;
   bool hash_ok = true;  ///< all ranks reported one collective_hash
   int slowest_rank = 0;
   double max_compute_ms = 0;  ///< of the slowest rank, to the microsecond
@@ -47,7 +49,7 @@ class StepFlags {
 
  private:
   Communicator& communicator_;
-  std::array<std::int64_t, 5> values_{};
+  std::array<std::int64_t, 6> values_{};
   PendingReduction pending_;
 };
 
