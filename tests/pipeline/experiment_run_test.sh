@@ -159,6 +159,6 @@ weights() { cat "$1"/trials/*/out/outcome.json | grep weights_xxh64; }
 [ "$(grep -c ' run  ' stop2.log)" = 1 ] || { cat stop2.log; fail "more than the training ran again"; }
 # Where the stop file cannot be written: the training is saved all the same, then the run says what is wrong.
 signalled USR2 deaf 3 mkdir -p deaf/stop/in_the_way
-grep -q "the stop cannot be announced" deaf.log || { cat deaf.log; fail "no word of the stop file"; }
+grep -q "deaf/stop: renaming" deaf.log || { cat deaf.log; fail "no word of the stop file"; }
 ls deaf/trials/*/out/checkpoints/latest > /dev/null || fail "the training was not saved"
 echo "all well"
