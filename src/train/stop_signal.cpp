@@ -16,12 +16,12 @@ int alive = 0;
 
 // The handler's own stack. In oneDNN's convolution backward (AVX2; GEMM with AVX-512) the stack
 // pointer points into the heap for a while (oneDNN issue 4845): a handler's frame there corrupts
-// the heap or the gradients. Larger than the registers that the kernel saves (AVX-512: 3 KiB, AMX:
+// the heap or the gradients. Larger than the registers that the system saves (AVX-512: 3 KiB, AMX:
 // 11 KiB).
 constexpr std::size_t kStackBytes = 65536;
 std::array<std::byte, kStackBytes> handler_stack;
 
-/// Of this thread, which is the one that the kernel gives a process's signals to.
+/// Of this thread: the main one, which the system gives a process's signals to.
 void use_stack(int flags) {
   stack_t stack = {};
   stack.ss_sp = handler_stack.data();

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "doctor/measure.h"
+#include "hepar/core/median.h"
 
 namespace hepar::detail {
 namespace {
@@ -46,12 +47,6 @@ std::vector<double> timed_calls(Communicator& world, std::vector<float>& values)
   }
   world.all_reduce(seconds, ReduceOp::kMax);
   return seconds;
-}
-
-double median(std::vector<double> numbers) {
-  const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
-  std::nth_element(numbers.begin(), middle, numbers.end());
-  return *middle;
 }
 
 AllReduceTime time_one(std::int64_t bytes, Communicator& world) {
