@@ -297,8 +297,8 @@ void BackboneConfig::declare(ConfigSchema& schema) {
   schema.add("detached_shortcut", detached_shortcut,
              "No gradient through shortcut a, as MedicalNet was trained");
   schema.add_choice("start", start, {"drawn", "texture"},
-                    "Untrained weights: drawn, or showing texture from the first step (band-pass "
-                    "filters, blocks that begin as shortcuts, standardised features)");
+                    "Untrained weights: drawn, or showing texture from the first step (filters of "
+                    "bands and directions, blocks that begin as shortcuts, standardised features)");
 }
 
 std::vector<std::string> backbone_names() {

@@ -4,7 +4,6 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string>
 #include <string_view>
@@ -12,6 +11,7 @@
 #include "blocks.h"
 #include "hepar/core/error.h"
 #include "hepar/core/random.h"
+#include "texture_filters.h"
 
 namespace hepar::nn {
 namespace {
@@ -38,58 +38,18 @@ RandomStream stream_of(std::uint64_t seed, std::uint32_t parameter) {
   return RandomStream({.seed = seed, .purpose = Purpose::kInitialWeights, .slot = parameter});
 }
 
-/// Widths of the Gaussians, in voxels; the first is a single voxel. Bands lie between neighbours: a
-/// kernel of seven voxels holds no wider one.
-constexpr std::array<double, 7> kWidths{0, 0.5, 0.7, 0.9, 1.2, 1.6, 2.2};
-
-/// Fine and coarse band of a pair of filters.
-constexpr std::array<std::array<std::size_t, 2>, 4> kBandPairs{{{0, 3}, {1, 4}, {2, 5}, {0, 5}}};
-
-/// A Gaussian of `width` on a cube of `side` voxels, its sum 1.
-std::vector<double> gaussian(double width, std::int64_t side) {
-  std::vector<double> values;
-  double sum = 0;
-  for (std::int64_t v = 0; v < side * side * side; ++v) {
-    const std::array<std::int64_t, 3> at{v / (side * side) - side / 2, v / side % side - side / 2,
-                                         v % side - side / 2};
-    const auto squared = static_cast<double>(at[0] * at[0] + at[1] * at[1] + at[2] * at[2]);
-    values.push_back(width > 0 ? std::exp(-squared / (2 * width * width)) : squared == 0);
-    sum += values.back();
-  }
-  for (double& value : values) {
-    value /= sum;
-  }
-  return values;
-}
-
-/// A difference of Gaussians [side, side, side] of length `sign`.
-at::Tensor band_filter(std::size_t band, double sign, std::int64_t side) {
-  std::vector<double> values = gaussian(kWidths[band], side);
-  const std::vector<double> wider = gaussian(kWidths[band + 1], side);
-  double squares = 0;
-  for (std::size_t v = 0; v < values.size(); ++v) {
-    values[v] -= wider[v];
-    squares += values[v] * values[v];
-  }
-  at::Tensor filter = at::empty({side, side, side}, at::TensorOptions().dtype(at::kFloat));
-  float* out = filter.mutable_data_ptr<float>();
-  for (std::size_t v = 0; v < values.size(); ++v) {
-    out[v] = static_cast<float>(sign * values[v] / std::sqrt(squares));
-  }
-  return filter;
-}
-
-void set_band_filters(at::Tensor& stem, std::int64_t images) {
-  const auto bands = static_cast<std::int64_t>(kBandPairs.size());
-  const std::int64_t pairs = std::min(stem.size(0) / 2, 2 * images * bands);
+void set_texture_filters(at::Tensor& stem, std::int64_t images) {
+  const std::int64_t pairs = std::min(stem.size(0) / 2, 2 * images * kTexturePairs);
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
-    const auto& band = kBandPairs[static_cast<std::size_t>(pair / images % bands)];
-    const double sign = pair < images * bands ? 1 : -1;
+    const std::int64_t image = pair % images;
+    const bool last_image = image == images - 1, second_round = pair >= images * kTexturePairs;
+    const std::int64_t which = pair / images % kTexturePairs;
+    const auto filters = last_image != second_round ? isotropic_pair(which, stem.size(2))
+                                                    : oriented_pair(which, stem.size(2));
     for (std::int64_t i = 0; i < 2; ++i) {
-      const at::Tensor filter = stem.select(0, 2 * pair + i);
-      filter.zero_();
-      filter.select(0, pair % images)
-          .copy_(band_filter(band[static_cast<std::size_t>(i)], sign, stem.size(2)));
+      const at::Tensor channel = stem.select(0, 2 * pair + i);
+      channel.zero_();
+      channel.select(0, image).copy_(filters[static_cast<std::size_t>(i)]);
     }
   }
 }
@@ -184,7 +144,7 @@ void set_texture_weights(torch::nn::Module& network, std::int64_t images,
                          const std::vector<std::string>& strided_blocks) {
   const at::NoGradGuard no_grad;
   auto parameters = network.named_parameters();
-  set_band_filters(parameters["conv1.weight"], images);
+  set_texture_filters(parameters["conv1.weight"], images);
   constexpr std::string_view kBlockEnd = "norm2.weight";
   for (const std::string& name : parameters.keys()) {
     if (name.ends_with(kBlockEnd)) {

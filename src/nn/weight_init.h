@@ -18,13 +18,15 @@ void draw_initial_weights(torch::nn::Module& network, std::uint64_t seed);
 void draw_residual_weights(torch::nn::Module& network, std::uint64_t seed, std::uint32_t first = 0);
 
 /// A residual network's start texture, over weights drawn before. The filters of the stem
-/// ("conv1.weight" [out, in, 7, 7, 7]) become differences of Gaussians, each seeing one of the
-/// first `images` input channels: pairs of a fine and a coarse band, so that a norm over two
-/// channels keeps their ratio, which is what texture is read from; first one sign of every band,
-/// then the other; further filters stay as drawn. The scale of each block's last norm becomes 0
-/// (Goyal et al., 2017): a block begins as its shortcut, and that hands its channels on;
-/// `strided_blocks` (prefixes of parameter names, "layer1.0.") begin as a smoothing instead. Throws
-/// ConfigError where such a block's shortcut has no weights.
+/// ("conv1.weight" [out, in, 7, 7, 7]) become those of texture_filters.h, each seeing one of the
+/// first `images` input channels: pairs, so that a norm over two channels keeps their ratio, which
+/// is what texture is read from. The last image, the one cut to the liver where there is one, gets
+/// the isotropic pairs first and the oriented ones while there are channels, the images before it
+/// the other way round: an artefact has a direction, parenchyma has none. Further filters stay as
+/// drawn. The scale of each block's last norm becomes 0 (Goyal et al., 2017): a block begins as its
+/// shortcut, and that hands its channels on; `strided_blocks` (prefixes of parameter names,
+/// "layer1.0.") begin as a smoothing instead. Throws ConfigError where such a block's shortcut has
+/// no weights.
 void set_texture_weights(torch::nn::Module& network, std::int64_t images,
                          const std::vector<std::string>& strided_blocks);
 

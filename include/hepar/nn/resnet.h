@@ -18,10 +18,10 @@ struct BackboneConfig {
   std::string norm = "auto";      ///< group | batch; auto: group for imr_r34gn, else batch
   std::string shortcut = "auto";  ///< a | b; auto: b for imr_r34gn, else a
   bool detached_shortcut = false;  ///< shortcut a without gradient, as MedicalNet trained it
-  /// drawn | texture: what an untrained network shows. texture: the stem's first filters are
-  /// differences of Gaussians, a fine and a coarse one a norm group, of each image channel; blocks
-  /// begin as their shortcuts or, where they stride, as a smoothing; each feature is standardised
-  /// by its moments before the first step.
+  /// drawn | texture: what an untrained network shows. texture: the stem's first filters are pairs
+  /// of one norm group each, differences of Gaussians (fine and coarse) and waves in the plane, of
+  /// each image channel; blocks begin as their shortcuts or, where they stride, as a smoothing;
+  /// each feature is standardised by its moments before the first step.
   std::string start = "drawn";
   void declare(ConfigSchema& schema);
 };
