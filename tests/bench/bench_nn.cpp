@@ -7,9 +7,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "../../src/nn/fused_norm.h"
+#include "../../src/nn/weight_gradient.h"
 #include "hepar/comm/environment.h"
 #include "hepar/dist/gradient_reducer.h"
 #include "hepar/nn/segmentation_loss.h"
@@ -165,6 +167,58 @@ void add_loss(const Plan& plan) {
   add("loss with backward/plain", [=] { loss_gradient(*in, plain); });
 }
 
+// --- Convolutions
+// ---------------------------------------------------------------------------------
+
+/// A convolution of an encoder level, from its features to as many.
+struct ConvolutionProblem {
+  ConvolutionProblem(const Plan& plan, std::size_t level) {
+    at::manual_seed(4);
+    SizeVox size = plan.patch_size;
+    for (std::size_t above = 0; above <= level; ++above) {
+      for (int axis = 0; axis < 3; ++axis) {
+        size[axis] /= plan.strides[above][static_cast<std::size_t>(axis)];
+      }
+    }
+    const auto kernel = plan.kernels[level];
+    const std::int64_t features = plan.features[level];
+    x = nn::channels_last(at::randn({1, features, size.z, size.y, size.x}));
+    gradient = nn::channels_last(at::randn(x.sizes()));
+    weight = at::randn({features, features, kernel[0], kernel[1], kernel[2]});
+    how = {{kernel[0] / 2, kernel[1] / 2, kernel[2] / 2}, {1, 1, 1}, {1, 1, 1}};
+  }
+
+  [[nodiscard]] at::Tensor forward() const {
+    return at::conv3d(x, weight, {}, how.stride, how.padding, how.dilation);
+  }
+  [[nodiscard]] std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(bool of_x) const {
+    return at::convolution_backward(gradient, x, weight, std::nullopt, how.stride, how.padding,
+                                    how.dilation, false, {0, 0, 0}, 1, {of_x, !of_x, false});
+  }
+  [[nodiscard]] at::Tensor ours() const {
+    return nn::weight_gradient(x, gradient, weight.sizes(), how);
+  }
+
+  at::Tensor x, gradient, weight;
+  nn::ConvolutionGeometry how;
+};
+
+/// Forward, gradient of the input and of the weights are as many multiplications each.
+void add_convolutions(const Plan& plan) {
+  const at::NoGradGuard no_grad;
+  for (const std::size_t level : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{3}}) {
+    const auto problem = std::make_shared<ConvolutionProblem>(plan, level);
+    const std::string name = "convolution of " + std::to_string(plan.features[level]) + " features";
+    require_equal(name, distance(problem->ours(), std::get<1>(problem->backward(false))), 1e-4);
+    add(name + ", forward/oneDNN", [=] { static_cast<void>(problem->forward()); });
+    add(name + ", gradient of the input/oneDNN",
+        [=] { static_cast<void>(problem->backward(true)); });
+    add(name + ", gradient of the weights/hepar", [=] { static_cast<void>(problem->ours()); });
+    add(name + ", gradient of the weights/plain",
+        [=] { static_cast<void>(problem->backward(false)); });
+  }
+}
+
 // --- Network and step ----------------------------------------------------------------------------
 
 /// What `hepar train` does in a step, without its loader: micro-batches, gradients, optimizer.
@@ -219,6 +273,7 @@ void set_up(OperatorTimes& times) {
   const Plan plan = plan_of_cohort();
   add_norm(plan);
   add_loss(plan);
+  add_convolutions(plan);
   const auto step = std::make_shared<Step>(plan);
   add("U-Net forward/hepar", [=] { step->forward(); });
   add("training step/hepar", [=, &times] { times.measure([&] { step->run(); }); });

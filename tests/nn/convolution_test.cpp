@@ -75,6 +75,12 @@ TEST(Convolution, OfOneSmallSampleEqualsDoublePrecision) {
   expect_right({7, 2, 1, {8, 9, 10}, false});
 }
 
+TEST(Convolution, OfMoreVoxelsEqualsDoublePrecision) {
+  expect_right({3, 1, 1, {24, 60, 50}, true});
+  expect_right({3, 2, 1, {24, 60, 50}, false});
+  expect_right({1, 1, 1, {24, 60, 50}, true});
+}
+
 TEST(Convolution, OfOneSmallSampleIsTheOneThatBatchesGet) {
   torch::manual_seed(2);
   torch::nn::Conv3d layer = layer_of({3, 1, 1, {}, false}, 8, 16);

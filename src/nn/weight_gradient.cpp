@@ -1,0 +1,204 @@
+#include "weight_gradient.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "weight_gradient_kernels.h"
+
+namespace hepar::nn {
+namespace {
+
+constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast3d;
+constexpr std::int64_t kLanes = 8;
+
+// A block of the output's rows is what all tiles of a tap read before the next: as much as a
+// first-level cache holds, and no fewer voxels than make up for loading and storing the tile.
+constexpr std::int64_t kBlockBytes = 24576;
+constexpr std::int64_t kLeastVoxels = 192;
+
+using Extent = std::array<std::int64_t, 3>;  // z, y, x
+
+struct Map {
+  Extent size;
+  std::int64_t channels;
+
+  explicit Map(const at::Tensor& x) : size{x.size(2), x.size(3), x.size(4)}, channels(x.size(1)) {}
+  [[nodiscard]] std::int64_t index(std::int64_t sample, std::int64_t z, std::int64_t y,
+                                   std::int64_t x) const {
+    return (((sample * size[0] + z) * size[1] + y) * size[2] + x) * channels;
+  }
+};
+
+/// First and past the last output index along an axis whose input index lies inside the image.
+struct Valid {
+  std::int64_t begin, end;
+};
+
+class Summing {
+ public:
+  Summing(const at::Tensor& x, const at::Tensor& gradient, at::IntArrayRef weight_sizes,
+          const ConvolutionGeometry& geometry)
+      : samples_(x.size(0)),
+        in_(x),
+        out_(gradient),
+        kernel_{weight_sizes[2], weight_sizes[3], weight_sizes[4]},
+        geometry_(geometry),
+        in_is_vector_(in_.channels % kLanes == 0 &&
+                      (in_.channels >= kVector || out_.channels % kVector != 0)) {
+    const float* in = x.const_data_ptr<float>();
+    const float* out = gradient.const_data_ptr<float>();
+    const std::int64_t in_step = geometry_.stride[2] * in_.channels;
+    maps_ = in_is_vector_ ? RunMaps{in, out, in_step, out_.channels}
+                          : RunMaps{out, in, out_.channels, in_step};
+  }
+
+  at::Tensor run() {
+    tiles_.assign(static_cast<std::size_t>(items() * kRows * kVector), 0.0F);
+    at::parallel_for(0, items(), 1, [this](std::int64_t begin, std::int64_t end) {
+      const std::int64_t rows = block_rows();
+      for (std::int64_t row = 0; row < all_rows(); row += rows) {
+        add_block({row, std::min(row + rows, all_rows())}, {begin, end});
+      }
+    });
+    return unpacked();
+  }
+
+ private:
+  struct Range {
+    std::int64_t begin, end;
+  };
+
+  [[nodiscard]] std::int64_t taps() const { return kernel_[0] * kernel_[1] * kernel_[2]; }
+  [[nodiscard]] std::int64_t vector_channels() const {
+    return in_is_vector_ ? in_.channels : out_.channels;
+  }
+  [[nodiscard]] std::int64_t scalar_channels() const {
+    return in_is_vector_ ? out_.channels : in_.channels;
+  }
+  [[nodiscard]] std::int64_t vector_tiles() const {
+    return (vector_channels() + kVector - 1) / kVector;
+  }
+  [[nodiscard]] std::int64_t scalar_tiles() const {
+    return (scalar_channels() + kRows - 1) / kRows;
+  }
+  /// Tiles of all taps: (tap, vector tile, scalar tile).
+  [[nodiscard]] std::int64_t items() const { return taps() * vector_tiles() * scalar_tiles(); }
+  [[nodiscard]] float* tile(std::int64_t item) { return tiles_.data() + item * kRows * kVector; }
+
+  /// Rows of the output, of all samples.
+  [[nodiscard]] std::int64_t all_rows() const { return samples_ * out_.size[0] * out_.size[1]; }
+  [[nodiscard]] std::int64_t block_rows() const {
+    const std::int64_t voxels = std::max<std::int64_t>(1, out_.size[2]);
+    const auto bytes = static_cast<std::int64_t>(sizeof(float)) * voxels *
+                       (in_.channels * geometry_.stride[2] + out_.channels);
+    return std::max({std::int64_t{1}, kBlockBytes / bytes, (kLeastVoxels + voxels - 1) / voxels});
+  }
+
+  /// Input index of an output index, along an axis and for a tap of it.
+  [[nodiscard]] std::int64_t input(int axis, std::int64_t output, std::int64_t tap) const {
+    const auto a = static_cast<std::size_t>(axis);
+    return output * geometry_.stride[a] + tap * geometry_.dilation[a] - geometry_.padding[a];
+  }
+  [[nodiscard]] bool inside(int axis, std::int64_t index) const {
+    return index >= 0 && index < in_.size[static_cast<std::size_t>(axis)];
+  }
+  [[nodiscard]] Valid valid_x(std::int64_t tap) const {
+    Valid valid{0, out_.size[2]};
+    while (valid.begin < valid.end && !inside(2, input(2, valid.begin, tap))) {
+      ++valid.begin;
+    }
+    while (valid.begin < valid.end && !inside(2, input(2, valid.end - 1, tap))) {
+      --valid.end;
+    }
+    return valid;
+  }
+
+  void runs_of(std::int64_t tap, const Range& rows, std::vector<Run>& runs) const {
+    const std::int64_t kx = tap % kernel_[2], ky = tap / kernel_[2] % kernel_[1],
+                       kz = tap / kernel_[2] / kernel_[1];
+    const Valid valid = valid_x(kx);
+    runs.clear();
+    for (std::int64_t row = rows.begin; row < rows.end && valid.begin < valid.end; ++row) {
+      const std::int64_t y = row % out_.size[1], z = row / out_.size[1] % out_.size[0],
+                         sample = row / out_.size[1] / out_.size[0];
+      const std::int64_t iz = input(0, z, kz), iy = input(1, y, ky);
+      if (inside(0, iz) && inside(1, iy)) {
+        const std::int64_t in = in_.index(sample, iz, iy, input(2, valid.begin, kx));
+        const std::int64_t out = out_.index(sample, z, y, valid.begin);
+        runs.push_back(
+            {in_is_vector_ ? in : out, in_is_vector_ ? out : in, valid.end - valid.begin});
+      }
+    }
+  }
+
+  /// What some rows give to some tiles.
+  void add_block(const Range& rows, const Range& items) {
+    std::vector<Run> runs, here;
+    const std::int64_t tiles_of_tap = vector_tiles() * scalar_tiles();
+    for (std::int64_t item = items.begin; item < items.end; ++item) {
+      const std::int64_t place = item % tiles_of_tap;
+      if (item == items.begin || place == 0) {
+        runs_of(item / tiles_of_tap, rows, runs);
+      }
+      const std::int64_t vector = place / scalar_tiles() * kVector;
+      const std::int64_t scalar = place % scalar_tiles() * kRows;
+      RunMaps maps = maps_;
+      maps.vector += vector;
+      maps.scalar += scalar;
+      add_products(maps, runs, static_cast<int>(std::min(kRows, scalar_channels() - scalar)),
+                   static_cast<int>(std::min(kVector, vector_channels() - vector)), tile(item));
+    }
+  }
+
+  /// [out, in, kz, ky, kx] from the tiles.
+  at::Tensor unpacked() {
+    at::Tensor result = at::empty({out_.channels, in_.channels, kernel_[0], kernel_[1], kernel_[2]},
+                                  at::TensorOptions(at::kFloat));
+    float* to = result.mutable_data_ptr<float>();
+    for (std::int64_t item = 0; item < items(); ++item) {
+      const std::int64_t tap = item / (vector_tiles() * scalar_tiles());
+      const std::int64_t place = item % (vector_tiles() * scalar_tiles());
+      const std::int64_t vector = place / scalar_tiles() * kVector;
+      const std::int64_t scalar = place % scalar_tiles() * kRows;
+      for (std::int64_t s = scalar; s < std::min(scalar + kRows, scalar_channels()); ++s) {
+        for (std::int64_t v = vector; v < std::min(vector + kVector, vector_channels()); ++v) {
+          const std::int64_t o = in_is_vector_ ? s : v, i = in_is_vector_ ? v : s;
+          to[(o * in_.channels + i) * taps() + tap] =
+              tile(item)[(s - scalar) * kVector + v - vector];
+        }
+      }
+    }
+    return result;
+  }
+
+  std::int64_t samples_;
+  Map in_, out_;
+  Extent kernel_;
+  const ConvolutionGeometry& geometry_;
+  bool in_is_vector_;
+  RunMaps maps_{};
+  std::vector<float> tiles_;
+};
+
+bool is_dense_float(const at::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 5 &&
+         x.is_contiguous(kChannelsLast);
+}
+
+}  // namespace
+
+bool can_sum_weight_gradient(const at::Tensor& x, const at::Tensor& gradient) {
+  return is_dense_float(x) && is_dense_float(gradient) &&
+         (x.size(1) % kLanes == 0 || gradient.size(1) % kLanes == 0);
+}
+
+at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& gradient,
+                           at::IntArrayRef weight_sizes, const ConvolutionGeometry& geometry) {
+  return Summing(x, gradient, weight_sizes, geometry).run();
+}
+
+}  // namespace hepar::nn
