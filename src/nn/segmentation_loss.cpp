@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "hepar/core/error.h"
+#include "softmax_terms.h"
 
 namespace hepar {
 namespace {
@@ -59,20 +60,19 @@ at::Tensor subsample_nearest_exact(const at::Tensor& labels, at::IntArrayRef siz
   return result;
 }
 
-/// One-hot labels [n, classes, z, y, x] in the type of `like`; all 0 where ignored.
-at::Tensor one_hot(const at::Tensor& labels, const at::Tensor& like) {
-  const at::Tensor classes = at::arange(like.size(1), labels.options()).view({1, -1, 1, 1, 1});
-  return labels.unsqueeze(1).eq(classes).to(like.scalar_type());
-}
-
 /// Sum over voxels in float (ATen adds pairwise), over samples in double: [n, c, z, y, x] -> [n,
 /// c].
 at::Tensor voxel_sums(const at::Tensor& x) { return x.sum({2, 3, 4}).to(at::kDouble); }
 
-void append(std::vector<double>& sums, const at::Tensor& values) {
-  const at::Tensor host = values.detach().to(at::kCPU).contiguous();
+/// One copy to the host for all: on a GPU each waits for what was asked of it before.
+std::vector<double> to_host(const std::vector<at::Tensor>& sums) {
+  std::vector<at::Tensor> flat;
+  for (const at::Tensor& values : sums) {
+    flat.push_back(values.detach().flatten());
+  }
+  const at::Tensor host = at::cat(flat).to(at::kCPU);
   const double* data = host.const_data_ptr<double>();
-  sums.insert(sums.end(), data, data + host.numel());
+  return {data, data + host.numel()};
 }
 
 void check_shapes(const std::vector<at::Tensor>& logits, const at::Tensor& labels,
@@ -139,12 +139,14 @@ SegmentationLoss::Terms SegmentationLoss::forward(const std::vector<at::Tensor>&
   check_shapes(logits, labels, options_, outputs());
   check_labels(labels, options_);
   Terms terms;
+  std::vector<at::Tensor> sums;
   for (std::size_t level = 0; level < logits.size(); ++level) {
     if (options_.level_weights[level] != 0) {
       const at::Tensor here = subsample_nearest_exact(labels, logits[level].sizes().slice(2));
-      add_level(terms, logits[level], here);
+      add_level(terms, sums, logits[level], here);
     }
   }
+  terms.sums = to_host(sums);
   return terms;
 }
 
@@ -162,21 +164,17 @@ struct SegmentationLoss::LevelSums {
 
 SegmentationLoss::LevelSums SegmentationLoss::class_sums(const at::Tensor& logits,
                                                          const at::Tensor& labels) const {
-  const at::Tensor log_p = at::log_softmax(logits.to(at::kFloat), 1);
-  const at::Tensor reference = one_hot(labels, log_p);
-  const at::Tensor per_class = voxel_sums(reference);
-  at::Tensor weights = at::ones({options_.classes}, per_class.options());
+  const nn::SoftmaxTerms terms = nn::softmax_terms(logits, labels);
+  at::Tensor weights = at::ones({options_.classes}, terms.voxels.options());
   if (!options_.config.class_weights.empty()) {
-    weights = at::tensor(options_.config.class_weights, per_class.options());
+    weights = at::tensor(options_.config.class_weights, terms.voxels.options());
   }
-  const at::Tensor counted = labels.ne(options_.ignore_label).unsqueeze(1).to(log_p.scalar_type());
-  const at::Tensor p = log_p.exp().narrow(1, 1, options_.classes - 1);
-  const at::Tensor g = reference.narrow(1, 1, options_.classes - 1);
-  return {.nll = -(voxel_sums(log_p * reference) * weights).sum(),
-          .weight = (per_class * weights).sum(),
-          .overlap = voxel_sums(p * g),
-          .prediction = voxel_sums(p * counted),
-          .size = per_class.narrow(1, 1, options_.classes - 1)};
+  const std::int64_t foreground = options_.classes - 1;
+  return {.nll = (terms.nll * weights).sum(),
+          .weight = (terms.voxels * weights).sum(),
+          .overlap = terms.overlap.narrow(1, 1, foreground),
+          .prediction = terms.prediction.narrow(1, 1, foreground),
+          .size = terms.voxels.narrow(1, 1, foreground)};
 }
 
 SegmentationLoss::LevelSums SegmentationLoss::region_sums(const at::Tensor& logits,
@@ -199,28 +197,23 @@ SegmentationLoss::LevelSums SegmentationLoss::region_sums(const at::Tensor& logi
           .size = voxel_sums(g)};
 }
 
-void SegmentationLoss::add_level(Terms& terms, const at::Tensor& logits,
-                                 const at::Tensor& labels) const {
+void SegmentationLoss::add_level(Terms& terms, std::vector<at::Tensor>& sums,
+                                 const at::Tensor& logits, const at::Tensor& labels) const {
   const LevelSums level =
       options_.regions.empty() ? class_sums(logits, labels) : region_sums(logits, labels);
   terms.graph.push_back(level.nll);
-  append(terms.sums, level.nll);
-  append(terms.sums, level.weight);
+  sums.insert(sums.end(), {level.nll, level.weight});
   if (options_.batch_dice) {
-    for (const at::Tensor& sums :
-         {level.overlap.sum(0), level.prediction.sum(0), level.size.sum(0)}) {
-      append(terms.sums, sums);
-    }
     terms.graph.push_back(level.overlap.sum(0));
     terms.graph.push_back(level.prediction.sum(0));
+    sums.insert(sums.end(), {terms.graph.end()[-2], terms.graph.back(), level.size.sum(0)});
     return;
   }
   const double smooth = options_.config.dice_smooth;
   const at::Tensor dice = (2 * level.overlap + smooth) /
                           (level.size + level.prediction + smooth).clamp_min(kSmallestDenominator);
   terms.graph.push_back(dice.sum());
-  append(terms.sums, terms.graph.back());
-  terms.sums.push_back(static_cast<double>(dice.numel()));
+  sums.insert(sums.end(), {terms.graph.back(), at::full({}, dice.numel(), dice.options())});
 }
 
 at::Tensor SegmentationLoss::surrogate(const Terms& terms,

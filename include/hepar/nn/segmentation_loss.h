@@ -65,7 +65,8 @@ class SegmentationLoss {
   struct LevelSums;
   [[nodiscard]] LevelSums class_sums(const at::Tensor& logits, const at::Tensor& labels) const;
   [[nodiscard]] LevelSums region_sums(const at::Tensor& logits, const at::Tensor& labels) const;
-  void add_level(Terms& terms, const at::Tensor& logits, const at::Tensor& labels) const;
+  void add_level(Terms& terms, std::vector<at::Tensor>& sums, const at::Tensor& logits,
+                 const at::Tensor& labels) const;
   at::Tensor batch_dice_surrogate(const at::Tensor* graph, const double* totals) const;
 
   Options options_;
