@@ -52,6 +52,10 @@ MpiEnvironment::MpiEnvironment(int& argc, char**& argv)
     : exceptions_at_start_(std::uncaught_exceptions()) {
   // Before MPI starts: OpenMPI's own start of a lone process sets PMIX_* variables.
   const int announced = announced_ranks([](const char* name) { return std::getenv(name); });
+  if (announced == 0) {
+    // A lone process needs no daemon of OpenMPI's beside it: that serves MPI_Comm_spawn only.
+    ::setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
+  }
   int provided = MPI_THREAD_SINGLE;
   mpi_check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   mpi_check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");

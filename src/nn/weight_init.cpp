@@ -1,5 +1,6 @@
 #include "weight_init.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
@@ -10,6 +11,7 @@
 
 #include "blocks.h"
 #include "hepar/core/error.h"
+#include "hepar/core/parallel.h"
 #include "hepar/core/random.h"
 #include "texture_filters.h"
 
@@ -24,12 +26,12 @@ double kaiming_std(const at::Tensor& weight) {
 }
 
 void fill_normal_(at::Tensor& weight, double std, RandomStream random) {
-  at::Tensor host = at::empty(weight.sizes(), at::TensorOptions().dtype(at::kFloat));
-  float* values = host.mutable_data_ptr<float>();
-  for (std::int64_t i = 0; i < host.numel(); ++i) {
+  require(weight.is_cpu() && weight.is_contiguous(),
+          "initial weights: wanted a new network, on the CPU");
+  float* values = weight.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < weight.numel(); ++i) {
     values[i] = static_cast<float>(std * random.normal());
   }
-  weight.copy_(host);
 }
 
 constexpr double kLinearStd = 0.01;
@@ -52,6 +54,19 @@ void set_texture_filters(at::Tensor& stem, std::int64_t images) {
       channel.select(0, image).copy_(filters[static_cast<std::size_t>(i)]);
     }
   }
+}
+
+/// body(name, value, number), from several threads: each parameter has a stream of its own, and the
+/// normal numbers of a large network take one thread a second.
+template <class Body>
+void for_parameters(torch::nn::Module& network, const Body& body) {
+  auto parameters = network.named_parameters();
+  parallel_for(static_cast<std::int64_t>(parameters.size()), at::get_num_threads(),
+               [&](std::int64_t i) {
+                 const at::NoGradGuard no_grad;
+                 auto& item = parameters[static_cast<std::size_t>(i)];
+                 body(item.key(), item.value(), static_cast<std::uint32_t>(i));
+               });
 }
 
 /// What hands each channel on, as often as there is room, beside a part of what was drawn for it,
@@ -107,37 +122,29 @@ void begin_as_shortcut(torch::OrderedDict<std::string, at::Tensor>& parameters,
 }  // namespace
 
 void draw_initial_weights(torch::nn::Module& network, std::uint64_t seed) {
-  const at::NoGradGuard no_grad;
-  std::uint32_t index = 0;
-  for (auto& parameter : network.named_parameters()) {
-    const std::string_view name = parameter.key();
-    at::Tensor& value = parameter.value();
+  for_parameters(network, [seed](std::string_view name, at::Tensor& value, std::uint32_t number) {
     if (value.dim() == 5) {
-      fill_normal_(value, kaiming_std(value), stream_of(seed, index));
+      fill_normal_(value, kaiming_std(value), stream_of(seed, number));
     } else if (name.ends_with("norm.weight")) {
       value.fill_(name.ends_with("conv2.norm.weight") ? 0.0 : 1.0);
     } else {
       value.zero_();
     }
-    ++index;
-  }
+  });
 }
 
 void draw_residual_weights(torch::nn::Module& network, std::uint64_t seed, std::uint32_t first) {
-  const at::NoGradGuard no_grad;
-  std::uint32_t index = first;
-  for (auto& parameter : network.named_parameters()) {
-    at::Tensor& value = parameter.value();
+  for_parameters(network, [=](std::string_view name, at::Tensor& value, std::uint32_t number) {
+    const RandomStream random = stream_of(seed, first + number);
     if (value.dim() == 5) {
       const auto fan_out = static_cast<double>(value.numel() / value.size(1));
-      fill_normal_(value, std::sqrt(2.0 / fan_out), stream_of(seed, index));
+      fill_normal_(value, std::sqrt(2.0 / fan_out), random);
     } else if (value.dim() == 2) {
-      fill_normal_(value, kLinearStd, stream_of(seed, index));
+      fill_normal_(value, kLinearStd, random);
     } else {
-      value.fill_(parameter.key().ends_with("weight") ? 1.0 : 0.0);
+      value.fill_(name.ends_with("weight") ? 1.0 : 0.0);
     }
-    ++index;
-  }
+  });
 }
 
 void set_texture_weights(torch::nn::Module& network, std::int64_t images,
