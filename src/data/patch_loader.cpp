@@ -48,13 +48,14 @@ struct PendingStep {
   std::size_t finished = 0;
 };
 
-SegmentationBatch stack(std::span<const Sample> samples) {
+SegmentationBatch stack(std::span<const Sample> samples, bool pinned) {
   const Patch& first = samples.front().patch;
   const auto n = static_cast<std::int64_t>(samples.size());
   const SizeVox size = first.size;
   SegmentationBatch batch{
-      at::empty({n, first.channels, size.z, size.y, size.x}, at::kFloat),
-      at::empty({n, size.z, size.y, size.x}, at::kLong),
+      at::empty({n, first.channels, size.z, size.y, size.x},
+                at::TensorOptions(at::kFloat).pinned_memory(pinned)),
+      at::empty({n, size.z, size.y, size.x}, at::TensorOptions(at::kLong).pinned_memory(pinned)),
       {},
   };
   auto* image = batch.image.mutable_data_ptr<float>();
@@ -222,7 +223,7 @@ std::vector<SegmentationBatch> PatchLoader::next() {
   for (const SlotRange& range : impl.options.micro_batches) {
     const std::int64_t stacked = impl.options.one_by_one ? 1 : range.count;
     for (std::int64_t i = 0; i < range.count; i += stacked) {
-      batches.push_back(stack({first, static_cast<std::size_t>(stacked)}));
+      batches.push_back(stack({first, static_cast<std::size_t>(stacked)}, impl.options.pinned));
       first += stacked;
     }
   }

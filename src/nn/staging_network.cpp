@@ -68,7 +68,13 @@ StagingNetwork::StagingNetwork(const StagingOptions& options, std::uint64_t seed
 
 StagingNetwork::~StagingNetwork() = default;
 
+void StagingNetwork::use(const Compute& compute) {
+  to(compute.device);
+  compute_ = compute;
+}
+
 StagingOutput StagingNetwork::forward(const at::Tensor& voi) {
+  const Autocast autocast(compute_);
   StagingOutput output;
   output.features = backbone_->forward(volume_input(voi, volume_));
   const auto type = output.features.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;

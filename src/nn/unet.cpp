@@ -127,6 +127,7 @@ class UNet final : public SegmentationNetwork {
 
   std::vector<at::Tensor> forward(const at::Tensor& image) override {
     check(image);
+    const Autocast autocast(compute_);
     // Channels-last pays on the CPU with a norm of our own (convolutions take the order of their
     // input).
     const at::Tensor x = image.is_cpu() ? nn::channels_last(image) : image;

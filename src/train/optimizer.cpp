@@ -1,11 +1,13 @@
 #include "hepar/train/optimizer.h"
 
+#include <ATen/ops/_foreach_mul.h>
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -107,7 +109,14 @@ Optimizer::Optimizer(NamedTensors parameters, const OptimizerConfig& config)
 
 Optimizer::~Optimizer() = default;
 
-double Optimizer::step(double learning_rate) {
+double Optimizer::step(double learning_rate, double loss_scale) {
+  if (loss_scale != 1) {
+    std::vector<at::Tensor> gradients;
+    for (const auto& item : impl_->parameters) {
+      gradients.push_back(item.second.grad());
+    }
+    at::_foreach_mul_(gradients, 1 / loss_scale);
+  }
   // The norm also says whether the gradient is finite, so it is taken when nothing is clipped too.
   const double limit = impl_->config.clip_norm > 0 ? impl_->config.clip_norm
                                                    : std::numeric_limits<double>::infinity();
@@ -116,7 +125,9 @@ double Optimizer::step(double learning_rate) {
   groups.front().options().set_lr(learning_rate);
   groups.back().options().set_lr(learning_rate *
                                  (groups.size() > 1 ? impl_->config.backbone_lr : 1));
-  impl_->optimizer->step();
+  if (std::isfinite(norm)) {
+    impl_->optimizer->step();
+  }
   for (const auto& [name, parameter] : impl_->parameters) {
     parameter.mutable_grad() =
         at::Tensor();  // it may be a view of the reducer's memory: never in place

@@ -140,7 +140,7 @@ NetworkInput prepare_input(const std::vector<Image<float>>& channels, const Mode
 at::Tensor predict_logits(const NetworkInput& input, const std::vector<Model>& models,
                           const PredictOptions& options) {
   require(!models.empty(), input.where + ": no model to predict with");
-  const at::Tensor logits = mean_logits(input.image.to(options.device), models, options);
+  const at::Tensor logits = mean_logits(input.image.to(options.compute.device), models, options);
   return logits.defined() ? logits.cpu() : logits;
 }
 

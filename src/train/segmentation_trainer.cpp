@@ -56,7 +56,7 @@ class SegmentationTask : public TrainingTask {
   void build(const TrainingContext& context) override {
     context_ = &context;
     network_ = make_network(plan_, config().data.regions, config().seed);
-    network_->to(context.device);
+    network_->use(context.compute);
     network_->train();
     loss_ = std::make_unique<SegmentationLoss>(loss_options());
   }
@@ -77,6 +77,7 @@ class SegmentationTask : public TrainingTask {
     }
     const PatchLoader::Options options{
         .micro_batches = context_->micro_batches,
+        .pinned = context_->compute.device.is_cuda(),
         .first_step = first_step,
         .threads = static_cast<int>(config().run.loader_threads),
         .prefetch_steps = static_cast<int>(config().run.prefetch_steps),
@@ -86,16 +87,17 @@ class SegmentationTask : public TrainingTask {
     loader_ = std::make_unique<PatchLoader>(data_.cases(), *sampler_, options);
   }
 
-  Step backward(GradientReducer& reducer) override {
+  Step backward(GradientReducer& reducer, double loss_scale) override {
     const auto start = std::chrono::steady_clock::now();
     std::vector<SegmentationBatch> batches = loader_->next();
     const std::chrono::duration<double> wait = std::chrono::steady_clock::now() - start;
     for (SegmentationBatch& batch : batches) {
-      batch.image = batch.image.to(context_->device);
-      batch.labels = batch.labels.to(context_->device);
+      batch.image = batch.image.to(context_->compute.device, /*non_blocking=*/true);
+      batch.labels = batch.labels.to(context_->compute.device, /*non_blocking=*/true);
     }
     const SegmentationLoss::Value value = backward_global_batch(
-        {*network_, *loss_, reducer, context_->communicator, context_->reduction}, batches);
+        {*network_, *loss_, reducer, context_->communicator, context_->reduction, loss_scale},
+        batches);
     return {.loss = value.loss,
             .metrics = {{"loss", value.loss},
                         {"dice_loss", value.dice_loss},

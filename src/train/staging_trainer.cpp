@@ -86,7 +86,7 @@ class StagingTask : public TrainingTask {
                 .semantic_branch = config().csl.weight > 0 && config().csl.target == "sem"};
     network_ = std::make_shared<StagingNetwork>(options_, config().seed);
     loss_ = std::make_unique<StagingLoss>(config().csl, network_->head());
-    network_->to(context.device);
+    network_->use(context.compute);
     network_->train();
     batch_norm_ = network_->backbone().has_batch_norm();
     require<ConfigError>(
@@ -128,7 +128,7 @@ class StagingTask : public TrainingTask {
         [this](std::int64_t step, std::int64_t slot) { return sampler_->at(step, slot); }, options);
   }
 
-  Step backward(GradientReducer& reducer) override {
+  Step backward(GradientReducer& reducer, double loss_scale) override {
     const auto start = std::chrono::steady_clock::now();
     const std::vector<SegmentationBatch> batches = loader_->next();
     const std::chrono::duration<double> wait = std::chrono::steady_clock::now() - start;
@@ -155,7 +155,7 @@ class StagingTask : public TrainingTask {
         reducer.add_micro_batch();
         open_shard = shard;
       }
-      loss_->surrogate(terms[next], totals, csl_weight).backward();
+      (loss_->surrogate(terms[next], totals, csl_weight) * loss_scale).backward();
       terms[next++] = {};  // frees the graph before the next one's backward allocates
     });
     reducer.add_micro_batch();
@@ -182,7 +182,7 @@ class StagingTask : public TrainingTask {
     for (auto i = static_cast<std::size_t>(context_->communicator.rank()); i < cases.size();
          i += static_cast<std::size_t>(context_->communicator.size())) {
       const StagingOutput output =
-          network_->forward(voi_tensor(data_.cases(), cases[i]).to(context_->device));
+          network_->forward(voi_tensor(data_.cases(), cases[i]).to(context_->compute.device));
       const SampleLoss loss = network_->head().loss(output.logits, stages_of({cases[i]}));
       losses[i] = loss.numerator.sum().item<double>();
       counts[i] = loss.denominator.sum().item<double>();
@@ -216,7 +216,8 @@ class StagingTask : public TrainingTask {
     const std::size_t count = std::min(kMeasuredVolumes, all.size());
     std::vector<at::Tensor> vois;
     for (std::size_t i = 0; i < count; ++i) {
-      vois.push_back(voi_tensor(data_.cases(), all[i * all.size() / count]).to(context_->device));
+      vois.push_back(
+          voi_tensor(data_.cases(), all[i * all.size() / count]).to(context_->compute.device));
     }
     network_->standardise_features(vois);
   }
@@ -242,7 +243,7 @@ class StagingTask : public TrainingTask {
     for (const std::size_t index : cases) {
       stages.push_back(data_.cases().record(index).stage.value() - 1);
     }
-    return at::tensor(stages, at::kLong).to(context_->device);
+    return at::tensor(stages, at::kLong).to(context_->compute.device);
   }
 
   /// A mask that is another sequence's, or missing, teaches nothing about where evidence lies.
@@ -253,14 +254,14 @@ class StagingTask : public TrainingTask {
   StagingLoss::Terms forward(const SegmentationBatch& batch) {
     StagingTargets targets;
     targets.stage = stages_of(batch.cases);
-    const at::Tensor voi = with_mask(batch.image, batch.labels).to(context_->device);
+    const at::Tensor voi = with_mask(batch.image, batch.labels).to(context_->compute.device);
     if (config().csl.weight > 0) {
       std::vector<float> weights;
       for (const std::size_t index : batch.cases) {
         weights.push_back(has_own_mask(index) ? 1.0F : 0.0F);
       }
       targets.mask = voi.narrow(1, voi.size(1) - 1, 1);
-      targets.mask_weight = at::tensor(weights).to(context_->device);
+      targets.mask_weight = at::tensor(weights).to(context_->compute.device);
     }
     return loss_->forward(network_->forward(voi), targets);
   }

@@ -96,6 +96,8 @@ void RunConfig::declare(ConfigSchema& schema) {
              Range{.low = 1}, Effect::kNone);
   schema.add("prefetch_steps", prefetch_steps, "Steps prepared ahead", Range{.low = 1},
              Effect::kNone);
+  schema.add("deterministic", deterministic,
+             "On a GPU: only kernels that always give the same bits (slower); a CPU has no others");
   schema.add("heartbeat_s", heartbeat_s, "Seconds between beats of the run folder's lease",
              Range{.low = 0.05}, Effect::kNone);
   schema.add("silence_s", silence_s,
@@ -111,8 +113,7 @@ void RunConfig::declare(ConfigSchema& schema) {
 void TrainConfig::declare(ConfigSchema& schema) {
   schema.add("out", out, "Run folder; an interrupted run in it is continued", {}, Effect::kNone);
   schema.add("seed", seed, "Seed of weights, sampling, augmentation and folds", Range{.low = 0});
-  schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where the network runs",
-                    Effect::kNone);
+  compute.declare(schema);
   schema.add_choice("task", task, {"segmentation", "staging"},
                     "What is trained: a U-Net on a prepared set, or a staging network on volumes "
                     "of interest");

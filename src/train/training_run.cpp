@@ -52,6 +52,7 @@ TrainConfig resolved(TrainConfig config, const TrainingTask& task,
   task.resolve(config);
   check_stop(config.train);
   config.run.threads = choose_threads(config.run.threads, communicator);
+  config.compute.precision = precision_name(choose_compute(config.compute, communicator).type);
   return config;
 }
 
@@ -81,12 +82,13 @@ TrainingRun::TrainingRun(const TrainConfig& config, std::unique_ptr<TrainingTask
                .reduction = reducer_options(config_),
                .micro_batches = micro_batches(config_.train.global_batch, communicator.rank(),
                                               communicator.size(), reducer_options(config_)),
-               .device = at::kCPU},
+               .compute = choose_compute(config_.compute, communicator)},
       out_(config_.out),
       store_(out_, config_.train.keep_checkpoints),
-      early_stopping_(config_.train) {
+      early_stopping_(config_.train),
+      loss_scale_(context_.compute.type == at::kHalf) {
   at::set_num_threads(static_cast<int>(config_.run.threads));
-  context_.device = choose_device(config_.device, communicator);
+  set_determinism(config_.run.deterministic, context_.compute.device);
   task_->build(context_);
   parameters_ = task_->parameters();
   optimizer_ = std::make_unique<Optimizer>(parameters_, config_.optimizer);
@@ -194,6 +196,9 @@ void TrainingRun::load(const Checkpoint& checkpoint, const fs::path& run_folder)
   if (early_stopping_.on()) {
     early_stopping_.load(checkpoint.state.at("early_stopping"), checkpoint.best, where);
   }
+  if (loss_scale_.on()) {
+    loss_scale_.load(checkpoint.state.at("loss_scale"));
+  }
   step_ = checkpoint.step;
   log::info("continuing " + run_folder.string() + " at step " + std::to_string(step_));
 }
@@ -254,13 +259,15 @@ bool TrainingRun::stop_agreed(StepFlags& flags) {
 
 double TrainingRun::one_step(StepFlags& flags) {
   const Clock::time_point start = Clock::now();
-  TrainingTask::Step done = task_->backward(*reducer_);
+  const double scale = loss_scale_.value();
+  TrainingTask::Step done = task_->backward(*reducer_, scale);
   const double lr = learning_rate(config_.optimizer, step_, config_.train.steps);
-  const double norm = optimizer_->step(lr);
+  const double norm = optimizer_->step(lr, scale);
+  const bool sound = loss_scale_.absorb(std::isfinite(norm));
   ++step_;
   const double step_s = seconds_since(start);
   flags.start({.stop_requested = StopSignal::requested(),
-               .non_finite = !std::isfinite(done.loss) || !std::isfinite(norm),
+               .non_finite = !std::isfinite(done.loss) || !sound,
                .save_failed = writer_ && writer_->failed(),
                .collective_hash = reducer_->collective_hash(),
                .compute_ms = 1000 * (step_s - done.wait_s)});
@@ -274,6 +281,9 @@ double TrainingRun::one_step(StepFlags& flags) {
                    {"loader_wait_s", done.wait_s},
                    {"save_wait_s", std::exchange(save_wait_s_, 0)},
                    {"samples_per_s", static_cast<double>(config_.train.global_batch) / step_s}});
+    if (loss_scale_.on()) {
+      record["loss_scale"] = scale;
+    }
     metrics_->append(record);
   }
   const std::int64_t every = config_.train.validate_every;
@@ -304,6 +314,9 @@ Checkpoint TrainingRun::checkpoint() const {
   state["init"] = origin_.to_json();
   if (early_stopping_.on()) {
     state["early_stopping"] = early_stopping_.state();
+  }
+  if (loss_scale_.on()) {
+    state["loss_scale"] = loss_scale_.state();
   }
   return {.step = step_,
           .weights = weights(),

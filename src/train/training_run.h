@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "early_stopping.h"
+#include "loss_scale.h"
 #include "metrics_log.h"
 #include "run_folder.h"
 #include "training_task.h"
@@ -67,6 +68,7 @@ class TrainingRun {
   std::unique_ptr<Lease> lease_;              ///< of rank 0, as what it guards:
   std::unique_ptr<CheckpointWriter> writer_;  ///< has ended before the lease is given back
   EarlyStopping early_stopping_;
+  LossScale loss_scale_;
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<Watchdog> watchdog_;
   std::int64_t step_ = 0;

@@ -1,9 +1,8 @@
 #pragma once
-#include <c10/core/Device.h>
-
 #include <hepar/comm/communicator.h>
 #include <hepar/core/json.h>
 #include <hepar/dist/gradient_reducer.h>
+#include <hepar/nn/autocast.h>
 #include <hepar/train/tensor_io.h>
 #include <hepar/train/train_config.h>
 
@@ -21,7 +20,7 @@ struct TrainingContext {
   Communicator& communicator;
   ReducerOptions reduction;
   std::vector<SlotRange> micro_batches;  ///< this rank's, of the global batch
-  at::Device device = at::kCPU;
+  Compute compute = {};
 };
 
 /// What depends on the kind of network that is trained: data, network, loss, the model folder. The
@@ -41,8 +40,8 @@ class TrainingTask {
   [[nodiscard]] virtual std::string plan_hash() const = 0;
   [[nodiscard]] virtual std::string data_hash() const = 0;
 
-  /// Draws the network's weights from config.seed, on context.device. Called once, before what
-  /// follows.
+  /// Draws the network's weights from config.seed, on context.compute.device. Called once, before
+  /// what follows.
   virtual void build(const TrainingContext& context) = 0;
   /// What the optimizer moves.
   [[nodiscard]] virtual NamedTensors parameters() const = 0;
@@ -60,9 +59,9 @@ class TrainingTask {
     Json metrics = Json::object();  ///< for metrics.jsonl, the loss included
     double wait_s = 0;              ///< for the batch
   };
-  /// Leaves the gradient of the global batch in every parameter's .grad() on every rank.
-  /// Collective.
-  virtual Step backward(GradientReducer& reducer) = 0;
+  /// Leaves the gradient of `loss_scale` times the global batch's loss in every parameter's .grad()
+  /// on every rank. Collective.
+  virtual Step backward(GradientReducer& reducer, double loss_scale) = 0;
   /// Metrics of held-out cases. Collective.
   virtual Json validate() = 0;
 

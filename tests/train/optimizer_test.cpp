@@ -72,6 +72,27 @@ TEST(Optimizer, TheBackboneHasARateOfItsOwn) {
   EXPECT_NEAR(stem.item<double>(), 0.8, 1e-6);
 }
 
+TEST(Optimizer, DividesByTheLossScaleBeforeItClips) {
+  OptimizerConfig config = sgd(0, false, 0);
+  config.clip_norm = 2;
+  const at::Tensor p = parameter({1});
+  Optimizer optimizer({{"p", p}}, config);
+  p.mutable_grad() = at::tensor({4096.0F});
+
+  EXPECT_NEAR(optimizer.step(0.1, 1024), 4, 1e-6);
+  EXPECT_NEAR(p.item<double>(), 1 - 0.1 * 2, 1e-6);
+}
+
+TEST(Optimizer, MakesNoStepWithAGradientThatIsNotFinite) {
+  const at::Tensor p = parameter({1});
+  Optimizer optimizer({{"p", p}}, sgd(0.9, true, 0));
+  p.mutable_grad() = at::tensor({std::numeric_limits<float>::infinity()});
+
+  EXPECT_FALSE(std::isfinite(optimizer.step(0.1)));
+  EXPECT_EQ(p.item<double>(), 1);
+  EXPECT_FALSE(p.grad().defined());
+}
+
 TEST(Optimizer, SgdWithoutMomentumTakesNoNesterov) {
   expect_near(walk(sgd(0, true, 0), 1, 0.5, {1, -2}), {0.5, 1.5});
 }

@@ -86,7 +86,7 @@ inline TrainConfig small_config(const std::filesystem::path& set, const std::fil
   TrainConfig config;
   config.out = out.string();
   config.data.path = set.string();
-  config.device = "cpu";
+  config.compute.device = "cpu";
   config.train.steps = steps;
   config.train.checkpoint_every = 5;
   config.train.log_every = 1;

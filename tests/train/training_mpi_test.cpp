@@ -5,6 +5,8 @@
 #include <hepar/train/checkpoint.h>
 #include <hepar/train/segmentation_trainer.h>
 
+#include <sstream>
+
 #include "support/temporary.h"
 #include "train/small_training.h"
 
@@ -115,6 +117,44 @@ TEST_F(Training, RefusesToStopAfterTheEndOrBeforeWhereItIsOrToContinueNothing) {
   EXPECT_THROW(train_segmentation(late, world), Error);
   EXPECT_THROW(train_segmentation(nothing, world), Error);
 }
+
+/// `key` of each line of the run's metrics.
+std::vector<double> metrics_of(const std::string& run, const std::string& key) {
+  std::vector<double> values;
+  std::istringstream lines(read_text(fs::path(run) / "metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    values.push_back(Json::parse(line).at(key).get<double>());
+  }
+  return values;
+}
+
+class NarrowTraining : public Training, public testing::WithParamInterface<std::string> {};
+
+TEST_P(NarrowTraining, FollowsFloat32AndContinuesWithTheSameBits) {
+  TrainConfig wide = config("wide", 6), narrow = config("narrow", 6), parts = config("parts", 6);
+  TrainConfig rest = config("rest", 6);
+  for (TrainConfig* each : {&narrow, &parts, &rest}) {
+    each->compute.precision = GetParam();
+  }
+  parts.train.stop_after = 3;
+  rest.init.continue_from = parts.out;
+
+  const std::string exact = train_segmentation(wide, world).weights_hash;
+  const std::string whole = train_segmentation(narrow, world).weights_hash;
+  train_segmentation(parts, world);
+
+  EXPECT_NE(whole, exact);
+  EXPECT_EQ(train_segmentation(rest, world).weights_hash, whole);
+  world.barrier();
+  const std::vector<double> wanted = metrics_of(wide.out, "loss");
+  const std::vector<double> found = metrics_of(narrow.out, "loss");
+  ASSERT_EQ(found.size(), wanted.size());
+  for (std::size_t step = 0; step < found.size(); ++step) {
+    EXPECT_NEAR(found[step], wanted[step], 0.02) << "step " << step;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, NarrowTraining, testing::Values("bf16", "fp16"));
 
 TEST_F(Training, RefusesToContinueWithAnotherConfiguration) {
   train_segmentation(config("run", 2), world);

@@ -31,6 +31,7 @@ class PatchLoader {
  public:
   struct Options {
     std::vector<SlotRange> micro_batches;
+    bool pinned = false;      ///< tensors in memory that a GPU copies without the processor
     bool one_by_one = false;  ///< a batch of its own for each slot: samples may differ in size
     std::int64_t first_step = 0;
     int threads = 1;         ///< that read and augment

@@ -1,4 +1,5 @@
 #pragma once
+#include <hepar/nn/autocast.h>
 #include <hepar/nn/csl_loss.h>
 #include <hepar/nn/head.h>
 #include <hepar/nn/resnet.h>
@@ -35,6 +36,9 @@ class StagingNetwork : public torch::nn::Module {
   StagingNetwork(StagingNetwork&&) = delete;
   StagingNetwork& operator=(StagingNetwork&&) = delete;
 
+  /// Moves the weights to compute.device; the backbone computes in compute.type from now on.
+  void use(const Compute& compute);
+
   /// VOI [N, C, z, y, x] float, its last channel the mask; see volume_input().
   StagingOutput forward(const at::Tensor& voi);
 
@@ -47,6 +51,7 @@ class StagingNetwork : public torch::nn::Module {
  private:
   struct SemanticBranch;
   VolumeInputConfig volume_;
+  Compute compute_;
   std::shared_ptr<Backbone> backbone_;
   std::shared_ptr<Head> head_;
   std::shared_ptr<SemanticBranch> semantic_;

@@ -1,6 +1,7 @@
 #pragma once
 #include <torch/nn/module.h>
 
+#include <hepar/nn/autocast.h>
 #include <hepar/plan/plan.h>
 #include <cstdint>
 #include <memory>
@@ -14,8 +15,18 @@ class SegmentationNetwork : public torch::nn::Module {
  public:
   virtual std::vector<at::Tensor> forward(const at::Tensor& image) = 0;
 
+  /// Moves the weights to compute.device; forward() computes in compute.type from now on, and
+  /// gives logits of that type.
+  void use(const Compute& compute) {
+    to(compute.device);
+    compute_ = compute;
+  }
+
   bool deep_supervision =
       true;  ///< return every decoder level's logits (training) or the first only
+
+ protected:
+  Compute compute_;
 };
 
 struct UNetOptions {

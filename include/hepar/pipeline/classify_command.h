@@ -1,6 +1,7 @@
 #pragma once
 #include <hepar/comm/communicator.h>
 #include <hepar/core/config.h>
+#include <hepar/train/compute_config.h>
 
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@ struct ClassifyConfig {
   /// keep: as it is; noise: voxels outside of the mask are replaced by standard normal ones, which
   /// says how much a model needs what is not liver.
   std::string outside = "keep";
-  std::string device = "auto";
+  ComputeConfig compute;
   void declare(ConfigSchema& schema);
 };
 

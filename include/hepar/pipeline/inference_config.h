@@ -1,5 +1,6 @@
 #pragma once
 #include <hepar/core/config.h>
+#include <hepar/train/compute_config.h>
 
 #include <cstdint>
 #include <string>
@@ -10,7 +11,7 @@ namespace hepar {
 struct InferenceConfig {
   double step = 0.5;  ///< of the patch
   bool mirror = true;
-  std::string device = "auto";
+  ComputeConfig compute;
   std::int64_t tile_batch = 1;
   std::int64_t threads = 0;  ///< of a rank; 0: its share of the host
   void declare_inference(ConfigSchema& schema);

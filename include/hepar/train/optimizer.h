@@ -16,10 +16,10 @@ class Optimizer {
   Optimizer(Optimizer&&) = delete;
   Optimizer& operator=(Optimizer&&) = delete;
 
-  /// Clips the global norm when configured, applies one step with this learning rate (backbone_lr
-  /// times it for parameters named backbone.*) and clears the gradients. Returns the norm before
-  /// clipping.
-  double step(double learning_rate);
+  /// Divides the gradients by `loss_scale`, clips their global norm when configured, applies one
+  /// step with this learning rate (backbone_lr times it for parameters named backbone.*) and clears
+  /// the gradients. Returns the norm before clipping; where that is not finite there is no step.
+  double step(double learning_rate, double loss_scale = 1);
 
   /// "momentum.<parameter>" (sgd); "exp_avg.<p>", "exp_avg_sq.<p>", "step.<p>" (adam, adamw). Empty
   /// before the first step.

@@ -21,7 +21,7 @@ struct PredictOptions {
   std::int64_t tile_batch = 1;
   bool largest_component = false;
   int threads = 1;  ///< of preprocessing and export
-  at::Device device = at::kCPU;
+  Compute compute = {};
   /// Voxels whose top class has a smaller probability become `ignore_label`; 0: none do.
   double ignore_below = 0;
   std::int16_t ignore_label = 0;

@@ -7,6 +7,7 @@
 #include <hepar/nn/resnet.h>
 #include <hepar/nn/segmentation_loss.h>
 #include <hepar/nn/volume_input.h>
+#include <hepar/train/compute_config.h>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -100,6 +101,7 @@ struct RunConfig {
   std::int64_t threads = 0;  ///< of Torch, a rank; 0: usable processors / ranks that share them
   std::int64_t loader_threads = 1;
   std::int64_t prefetch_steps = 3;
+  bool deterministic = false;  ///< on a GPU; a CPU always is
   double heartbeat_s = 5;  ///< of the run folder's lease
   double silence_s = 30;   ///< of the watchdog (comm/watchdog.h): all ranks wait, or one is silent
   double deadline_s = 1800;  ///< of the watchdog: ranks wait for one that works
@@ -110,7 +112,7 @@ struct RunConfig {
 struct TrainConfig {
   std::string out;
   std::uint64_t seed = 0;
-  std::string device = "auto";
+  ComputeConfig compute;              ///< keys `device`, `precision`
   std::string task = "segmentation";  ///< segmentation | staging
   std::string plan;                   ///< plan file; empty: the prepared set's own
   DataConfig data;

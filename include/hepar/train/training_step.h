@@ -15,11 +15,12 @@ struct TrainingStep {
   GradientReducer& reducer;
   Communicator& communicator;
   ReducerOptions reduction;
+  double loss_scale = 1;
 };
 
-/// Leaves the gradient of the global batch in every parameter's .grad() on every rank and returns
-/// the global loss. `batches`: this rank's micro-batches in slot order. Their graphs are kept until
-/// the loss's sums over the global batch are known. Collective.
+/// Leaves loss_scale times the gradient of the global batch in every parameter's .grad() on every
+/// rank and returns the global loss. `batches`: this rank's micro-batches in slot order. Their
+/// graphs are kept until the loss's sums over the global batch are known. Collective.
 SegmentationLoss::Value backward_global_batch(const TrainingStep& step,
                                               const std::vector<SegmentationBatch>& batches);
 

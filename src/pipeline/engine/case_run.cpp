@@ -179,7 +179,7 @@ class RankShare {
 void InferenceConfig::declare_inference(ConfigSchema& schema) {
   schema.add("step", step, "Tile step, as a share of the patch", Range{.low = 0.05, .high = 1});
   schema.add("mirror", mirror, "Average over the flips used in training");
-  schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where networks run", Effect::kNone);
+  compute.declare(schema);
   schema.add("tile_batch", tile_batch, "Tiles in one forward pass", Range{.low = 1}, Effect::kNone);
   schema.add("threads", threads, "Threads of a rank; 0: usable processors / ranks that share them",
              Range{.low = 0}, Effect::kNone);
@@ -190,7 +190,7 @@ PredictOptions predict_options(const InferenceConfig& config, const Communicator
   options.step = config.step;
   options.mirror = config.mirror;
   options.tile_batch = config.tile_batch;
-  options.device = choose_device(config.device, communicator);
+  options.compute = choose_compute(config.compute, communicator);
   options.threads = choose_threads(config.threads, communicator);
   at::set_num_threads(options.threads);
   return options;
@@ -215,12 +215,12 @@ std::vector<std::size_t> missing_cases(const std::vector<PredictInput>& inputs,
   return indices;
 }
 
-std::vector<Model> load_models(const std::vector<std::string>& folders, at::Device device) {
+std::vector<Model> load_models(const std::vector<std::string>& folders, const Compute& compute) {
   require<ConfigError>(!folders.empty(), "model: a model or run folder is needed (--model DIR)");
   std::vector<Model> models;
   for (const std::string& folder : folders) {
     models.push_back(load_model(model_folder_of(folder)));
-    models.back().network->to(device);
+    models.back().network->use(compute);
     const Plan &first = models.front().plan, &plan = models.back().plan;
     require<ConfigError>(plan.classes == first.classes && plan.spacing_mm == first.spacing_mm &&
                              plan.normalization == first.normalization &&
@@ -246,8 +246,8 @@ std::string ensemble_difference(const Model& first, const Model& second) {
 }
 
 std::vector<Model> load_second_models(const std::vector<std::string>& folders, const Model& first,
-                                      at::Device device) {
-  std::vector<Model> models = load_models(folders, device);
+                                      const Compute& compute) {
+  std::vector<Model> models = load_models(folders, compute);
   const std::string difference = ensemble_difference(first, models.front());
   require<ConfigError>(difference.empty(), "ensemble_with: " + folders.front() +
                                                " cannot be averaged with the first configuration: "

@@ -18,7 +18,7 @@ PredictOptions predict_options(const InferenceConfig& config, const Communicator
 
 /// Run or model folders. Throws ConfigError when they cannot be averaged: other classes, spacing,
 /// normalisation, transpose or orientation.
-std::vector<Model> load_models(const std::vector<std::string>& folders, at::Device device);
+std::vector<Model> load_models(const std::vector<std::string>& folders, const Compute& compute);
 
 /// What keeps two configurations from being averaged ("classes", …); empty when nothing does. Their
 /// spacing, normalisation and network may differ.
@@ -26,7 +26,7 @@ std::string ensemble_difference(const Model& first, const Model& second);
 
 /// The same for a second configuration, whose probabilities are averaged with those of `first`.
 std::vector<Model> load_second_models(const std::vector<std::string>& folders, const Model& first,
-                                      at::Device device);
+                                      const Compute& compute);
 
 /// The inputs that are not `done`, in order. Rank 0 looks: all ranks must deal the same list.
 /// Collective.

@@ -70,11 +70,11 @@ class Classifying {
                            "in, out: volumes and a folder are needed (--in VOI --out DIR)");
       require<ConfigError>(!config_.model.empty(),
                            "model: a staging model or run folder is needed (--model DIR)");
-      device_ = choose_device(config_.device, communicator_);
+      compute_ = choose_compute(config_.compute, communicator_);
       set_ = std::make_unique<PreparedSet>(config_.in);
       for (const std::string& folder : config_.model) {
         models_.push_back(load_staging_model(model_folder_of(folder)));
-        models_.back().network->to(device_);
+        models_.back().network->use(compute_);
         require<ConfigError>(models_.back().options.head.name == models_.front().options.head.name,
                              "model: " + folder + " has head " + models_.back().options.head.name +
                                  ", " + config_.model.front() + " has " +
@@ -171,7 +171,7 @@ class Classifying {
       if (config_.outside == "noise") {
         fill_outside(voi, index);
       }
-      voi = voi.to(device_);
+      voi = voi.to(compute_.device);
       std::map<std::uint64_t, std::vector<const StagingModel*>> runs;
       for (const StagingModel* model : scorers) {
         runs[model->seed].push_back(model);
@@ -250,7 +250,8 @@ class Classifying {
     }
     const std::optional<int> stage = set_->cases()[index].stage;
     const at::Tensor label =
-        at::tensor({static_cast<std::int64_t>(stage.value_or(1) - 1)}, at::kLong).to(device_);
+        at::tensor({static_cast<std::int64_t>(stage.value_or(1) - 1)}, at::kLong)
+            .to(compute_.device);
     const at::Tensor maps = class_activation_maps(output.features, head.class_weight());
     const at::Tensor evidence = head.evidence(
         maps, {output.logits, label}, stage ? EvidenceOf::kTrueStage : EvidenceOf::kPredicted);
@@ -320,7 +321,7 @@ class Classifying {
 
   const ClassifyConfig& config_;
   Communicator& communicator_;
-  at::Device device_ = at::kCPU;
+  Compute compute_;
   std::unique_ptr<PreparedSet> set_;
   std::vector<StagingModel> models_;
   std::vector<Volume> chosen_;
@@ -339,8 +340,7 @@ void ClassifyConfig::declare(ConfigSchema& schema) {
              "Each model scores the cases its fold kept from it (out-of-fold scores)");
   schema.add_choice("outside", outside, {"keep", "noise"},
                     "What is not liver: as it is, or replaced by noise");
-  schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where the network runs",
-                    Effect::kNone);
+  compute.declare(schema);
 }
 
 void run_classify_command(const ClassifyConfig& config, bool dry_run, Communicator& communicator) {

@@ -36,10 +36,10 @@ class Predicting {
       options_ = predict_options(config_, communicator_);
       options_.largest_component = config_.largest_component;
       PredictModels given{
-          config_.model, config_.ensemble_with, load_models(config_.model, options_.device), {}};
+          config_.model, config_.ensemble_with, load_models(config_.model, options_.compute), {}};
       if (!config_.ensemble_with.empty()) {
         given.second =
-            load_second_models(config_.ensemble_with, given.models.front(), options_.device);
+            load_second_models(config_.ensemble_with, given.models.front(), options_.compute);
       }
       inputs_ = predict_inputs({.in = config_.in,
                                 .split = config_.split,

@@ -44,7 +44,7 @@ class Labelling {
     together(communicator_, [&] {
       check_config();
       options_ = predict_options(config_, communicator_);
-      models_ = load_models(config_.model, options_.device);
+      models_ = load_models(config_.model, options_.compute);
       options_.largest_component = config_.largest_component;
       options_.ignore_below = config_.ignore_below;
       options_.ignore_label = ignore_label();

@@ -62,7 +62,7 @@ class VoiMaking {
       require<ConfigError>(!config_.data.empty() && !config_.out.empty(),
                            "data, out: a cohort and a folder are needed (--data COHORT --out SET)");
       options_ = predict_options(config_, communicator_);
-      models_ = load_models(config_.model, options_.device);
+      models_ = load_models(config_.model, options_.compute);
       liver_ = liver_label();
       manifest_ = read_manifest(config_.data);
       open_inputs();

@@ -85,7 +85,7 @@ class Choice : public ::testing::Test {
     config.model = {path("fine/fold_0"), path("fine/fold_1")};
     config.in = path("cohort");
     config.out = path(out);
-    config.device = "cpu";
+    config.compute.device = "cpu";
     config.threads = 1;
     return config;
   }
@@ -104,7 +104,7 @@ class Choice : public ::testing::Test {
     config.in = path("cohort");
     config.ref = path(ref);
     config.out = path("choice");
-    config.device = "cpu";
+    config.compute.device = "cpu";
     config.threads = 1;
     return config;
   }

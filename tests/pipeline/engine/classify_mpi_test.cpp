@@ -40,7 +40,7 @@ class Classify : public testing::Test {
     config.model = {path("net0"), path("net1")};
     config.in = path("set");
     config.out = path(out);
-    config.device = "cpu";
+    config.compute.device = "cpu";
     config.held_out = true;
     return config;
   }

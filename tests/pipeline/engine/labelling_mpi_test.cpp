@@ -85,7 +85,7 @@ class Labelling : public ::testing::Test {
     config.model = {path("model")};
     config.in = path(in);
     config.out = path(out);
-    config.device = "cpu";
+    config.compute.device = "cpu";
     config.threads = 1;
     return config;
   }
@@ -94,7 +94,7 @@ class Labelling : public ::testing::Test {
     config.model = {path("model")};
     config.data = path("cohort");
     config.out = path(out);
-    config.device = "cpu";
+    config.compute.device = "cpu";
     config.threads = 1;
     return config;
   }
