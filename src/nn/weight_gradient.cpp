@@ -20,6 +20,8 @@ constexpr std::int64_t kLanes = 8;
 constexpr std::int64_t kBlockBytes = 24576;
 constexpr std::int64_t kLeastVoxels = 192;
 
+constexpr std::int64_t kCopied = 64;  // channels from which a map is copied first
+
 using Extent = std::array<std::int64_t, 3>;  // z, y, x
 
 struct Map {
@@ -27,11 +29,43 @@ struct Map {
   std::int64_t channels;
 
   explicit Map(const at::Tensor& x) : size{x.size(2), x.size(3), x.size(4)}, channels(x.size(1)) {}
-  [[nodiscard]] std::int64_t index(std::int64_t sample, std::int64_t z, std::int64_t y,
+  [[nodiscard]] std::int64_t voxel(std::int64_t sample, std::int64_t z, std::int64_t y,
                                    std::int64_t x) const {
-    return (((sample * size[0] + z) * size[1] + y) * size[2] + x) * channels;
+    return ((sample * size[0] + z) * size[1] + y) * size[2] + x;
   }
 };
+
+/// A map's values in the order that tiles read them: tile_step from one tile's channels to the
+/// next's, voxel_step from voxel to voxel.
+struct Operand {
+  at::Tensor values;
+  const float* data;
+  std::int64_t tile_step, voxel_step;
+};
+
+/// Channels that many lie apart in memory by a multiple of a power of two, and of a tile's few a
+/// cache keeps too few voxels. Then the map is copied: [tile][voxel][width], zeros at the end.
+Operand operand_of(const at::Tensor& x, std::int64_t width, bool copies) {
+  const std::int64_t channels = x.size(1), voxels = x.numel() / channels;
+  if (!copies) {
+    return {x, x.const_data_ptr<float>(), width, channels};
+  }
+  const std::int64_t tiles = (channels + width - 1) / width;
+  at::Tensor copy = at::empty({tiles, voxels, width}, at::TensorOptions(at::kFloat));
+  const float* from = x.const_data_ptr<float>();
+  float* to = copy.mutable_data_ptr<float>();
+  at::parallel_for(0, tiles, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t tile = begin; tile < end; ++tile) {
+      const std::int64_t first = tile * width, there = std::min(width, channels - first);
+      for (std::int64_t voxel = 0; voxel < voxels; ++voxel) {
+        float* out = to + (tile * voxels + voxel) * width;
+        std::copy_n(from + voxel * channels + first, there, out);
+        std::fill(out + there, out + width, 0.0F);
+      }
+    }
+  });
+  return {copy, copy.const_data_ptr<float>(), voxels * width, width};
+}
 
 /// First and past the last output index along an axis whose input index lies inside the image.
 struct Valid {
@@ -49,11 +83,11 @@ class Summing {
         geometry_(geometry),
         in_is_vector_(in_.channels % kLanes == 0 &&
                       (in_.channels >= kVector || out_.channels % kVector != 0)) {
-    const float* in = x.const_data_ptr<float>();
-    const float* out = gradient.const_data_ptr<float>();
-    const std::int64_t in_step = geometry_.stride[2] * in_.channels;
-    maps_ = in_is_vector_ ? RunMaps{in, out, in_step, out_.channels}
-                          : RunMaps{out, in, out_.channels, in_step};
+    vector_ = operand_of(in_is_vector_ ? x : gradient, kVector, vector_channels() >= kCopied);
+    scalar_ = operand_of(in_is_vector_ ? gradient : x, kRows, scalar_channels() >= kCopied);
+    const std::int64_t stride = geometry_.stride[2];
+    maps_ = {vector_.data, scalar_.data, vector_.voxel_step * (in_is_vector_ ? stride : 1),
+             scalar_.voxel_step * (in_is_vector_ ? 1 : stride)};
   }
 
   at::Tensor run() {
@@ -127,30 +161,30 @@ class Summing {
                          sample = row / out_.size[1] / out_.size[0];
       const std::int64_t iz = input(0, z, kz), iy = input(1, y, ky);
       if (inside(0, iz) && inside(1, iy)) {
-        const std::int64_t in = in_.index(sample, iz, iy, input(2, valid.begin, kx));
-        const std::int64_t out = out_.index(sample, z, y, valid.begin);
-        runs.push_back(
-            {in_is_vector_ ? in : out, in_is_vector_ ? out : in, valid.end - valid.begin});
+        const std::int64_t in = in_.voxel(sample, iz, iy, input(2, valid.begin, kx));
+        const std::int64_t out = out_.voxel(sample, z, y, valid.begin);
+        runs.push_back({(in_is_vector_ ? in : out) * vector_.voxel_step,
+                        (in_is_vector_ ? out : in) * scalar_.voxel_step, valid.end - valid.begin});
       }
     }
   }
 
   /// What some rows give to some tiles.
   void add_block(const Range& rows, const Range& items) {
-    std::vector<Run> runs, here;
+    std::vector<Run> runs;
     const std::int64_t tiles_of_tap = vector_tiles() * scalar_tiles();
     for (std::int64_t item = items.begin; item < items.end; ++item) {
       const std::int64_t place = item % tiles_of_tap;
       if (item == items.begin || place == 0) {
         runs_of(item / tiles_of_tap, rows, runs);
       }
-      const std::int64_t vector = place / scalar_tiles() * kVector;
-      const std::int64_t scalar = place % scalar_tiles() * kRows;
+      const std::int64_t vector = place / scalar_tiles(), scalar = place % scalar_tiles();
       RunMaps maps = maps_;
-      maps.vector += vector;
-      maps.scalar += scalar;
-      add_products(maps, runs, static_cast<int>(std::min(kRows, scalar_channels() - scalar)),
-                   static_cast<int>(std::min(kVector, vector_channels() - vector)), tile(item));
+      maps.vector += vector * vector_.tile_step;
+      maps.scalar += scalar * scalar_.tile_step;
+      const std::int64_t height = std::min(kRows, scalar_channels() - scalar * kRows);
+      const std::int64_t width = std::min(kVector, vector_channels() - vector * kVector);
+      add_products(maps, runs, static_cast<int>(height), static_cast<int>(width), tile(item));
     }
   }
 
@@ -180,6 +214,7 @@ class Summing {
   Extent kernel_;
   const ConvolutionGeometry& geometry_;
   bool in_is_vector_;
+  Operand vector_, scalar_;
   RunMaps maps_{};
   std::vector<float> tiles_;
 };
