@@ -1,118 +1,159 @@
 #include "softmax_kernels.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <vector>
 
 namespace hepar::nn {
 namespace {
 
-/// The probabilities of one voxel; two or three classes are the rule, for which the compiler knows
-/// their number (`Classes`), 0: any.
-template <int Classes>
-class Softmax {
+constexpr std::int64_t kWidth = 64;  // voxels of a tile: loops over them are vectorised
+using Row = std::array<float, kWidth>;
+
+/// e^x for x <= 0 to two units in the last place, in operations that vectorise: x is n ln 2 + r,
+/// and e^r its Taylor polynomial on |r| <= ln 2 / 2. Below -87, where floats end: e^-87.
+float exp_of(float x) {
+  constexpr float kLowest = -87.0F;
+  constexpr float kRound = 12582912.0F;  // 1.5 · 2^23: a sum with it has no fraction bits left
+  constexpr float kLog2e = 1.44269504F;
+  constexpr float kLn2High = 0.693359375F, kLn2Low = -2.12194440e-4F;
+  const float bounded = x < kLowest ? kLowest : x;  // not a number stays what it is
+  const float shifted = bounded * kLog2e + kRound;
+  const float n = shifted - kRound;
+  const float r = (bounded - n * kLn2High) - n * kLn2Low;
+  const float polynomial =
+      1 + r * (1 + r * (0.5F + r * (1.0F / 6 + r * (1.0F / 24 + r * (1.0F / 120 + r / 720)))));
+  const std::int32_t exponent = std::bit_cast<std::int32_t>(shifted) << 23;
+  return std::bit_cast<float>(std::bit_cast<std::int32_t>(polynomial) + exponent);
+}
+
+/// The probabilities of neighbouring voxels, class by class.
+class SoftmaxTile {
  public:
-  explicit Softmax(const SoftmaxBlock& block)
+  explicit SoftmaxTile(const SoftmaxBlock& block)
       : block_(block), p_(static_cast<std::size_t>(block.classes)) {}
 
-  [[nodiscard]] std::int64_t classes() const { return Classes > 0 ? Classes : block_.classes; }
-
-  /// False where the label is no class.
-  bool at(std::int64_t voxel) {
-    label_ = block_.labels[voxel];
-    if (label_ < 0 || label_ >= classes()) {
-      return false;
+  /// Voxels from `first` on; what lies beyond the block counts nothing.
+  void load(std::int64_t first) {
+    const std::int64_t count = std::min(kWidth, block_.voxels - first);
+    for (std::int64_t c = 0; c < block_.classes; ++c) {
+      const float* from = block_.logits + first * block_.voxel_stride + c * block_.class_stride;
+      for (std::int64_t w = 0; w < count; ++w) {
+        row(c)[index(w)] = from[w * block_.voxel_stride];
+      }
     }
-    const float* x = block_.logits + voxel * block_.voxel_stride;
-    float highest = x[0];
-    for (std::int64_t c = 1; c < classes(); ++c) {
-      highest = std::max(highest, x[c * block_.class_stride]);
+    for (std::int64_t w = 0; w < kWidth; ++w) {
+      const std::int64_t label = w < count ? block_.labels[first + w] : -1;
+      label_[index(w)] =
+          label >= 0 && label < block_.classes ? static_cast<std::int32_t>(label) : -1;
     }
-    sum_ = 0;
-    float* p = p_.data();
-    for (std::int64_t c = 0; c < classes(); ++c) {
-      p[c] = std::exp(x[c * block_.class_stride] - highest);
-      sum_ += p[c];
-    }
-    of_label_ = x[label_ * block_.class_stride] - highest;
-    const float inverse = 1 / sum_;
-    for (std::int64_t c = 0; c < classes(); ++c) {
-      p[c] *= inverse;
-    }
-    return true;
+    normalise();
   }
 
-  [[nodiscard]] std::int64_t label() const { return label_; }
-  [[nodiscard]] float operator[](std::int64_t c) const { return p_[static_cast<std::size_t>(c)]; }
-  [[nodiscard]] float nll() const { return std::log(sum_) - of_label_; }
+  /// -1 where the label is no class.
+  [[nodiscard]] std::int32_t label(std::size_t w) const { return label_[w]; }
+  [[nodiscard]] const Row& p(std::int64_t c) const { return p_[index(c)]; }
+  [[nodiscard]] float nll(std::size_t w) const { return std::log(sum_[w]) - of_label_[w]; }
 
  private:
+  static std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+  Row& row(std::int64_t c) { return p_[index(c)]; }
+
+  void normalise() {
+    Row highest = p_[0];
+    for (const Row& logits : p_) {
+      for (std::size_t w = 0; w < kWidth; ++w) {
+        highest[w] = logits[w] > highest[w] ? logits[w] : highest[w];
+      }
+    }
+    for (std::size_t w = 0; w < kWidth; ++w) {
+      of_label_[w] = label_[w] < 0 ? 0 : row(label_[w])[w] - highest[w];
+      sum_[w] = 0;
+    }
+    for (Row& values : p_) {
+      for (std::size_t w = 0; w < kWidth; ++w) {
+        values[w] = exp_of(values[w] - highest[w]);
+        sum_[w] += values[w];
+      }
+    }
+    for (Row& values : p_) {
+      for (std::size_t w = 0; w < kWidth; ++w) {
+        values[w] /= sum_[w];
+      }
+    }
+  }
+
   const SoftmaxBlock& block_;
-  std::vector<float> p_;
-  std::int64_t label_ = 0;
-  float sum_ = 0, of_label_ = 0;
+  std::vector<Row> p_;
+  std::array<std::int32_t, kWidth> label_{};
+  Row sum_{}, of_label_{};
 };
 
-template <int Classes>
-void add_terms(const SoftmaxBlock& block, const SoftmaxSums& sums) {
-  Softmax<Classes> p(block);
-  for (std::int64_t v = 0; v < block.voxels; ++v) {
-    if (p.at(v)) {
-      sums.nll[p.label()] += static_cast<double>(p.nll());
-      sums.voxels[p.label()] += 1;
-      sums.overlap[p.label()] += static_cast<double>(p[p.label()]);
-      for (std::int64_t c = 0; c < p.classes(); ++c) {
-        sums.prediction[c] += static_cast<double>(p[c]);
+}  // namespace
+
+void add_softmax_terms(const SoftmaxBlock& block, const SoftmaxSums& sums) {
+  SoftmaxTile tile(block);
+  std::vector<Row> prediction(static_cast<std::size_t>(block.classes), Row{});
+  for (std::int64_t first = 0; first < block.voxels; first += kWidth) {
+    tile.load(first);
+    for (std::size_t w = 0; w < kWidth; ++w) {
+      if (const std::int32_t label = tile.label(w); label >= 0) {
+        sums.nll[label] += static_cast<double>(tile.nll(w));
+        sums.voxels[label] += 1;
+        sums.overlap[label] += static_cast<double>(tile.p(label)[w]);
       }
+    }
+    for (std::int64_t c = 0; c < block.classes; ++c) {
+      Row& sum = prediction[static_cast<std::size_t>(c)];
+      for (std::size_t w = 0; w < kWidth; ++w) {
+        sum[w] += tile.label(w) < 0 ? 0.0F : tile.p(c)[w];
+      }
+    }
+  }
+  for (std::int64_t c = 0; c < block.classes; ++c) {
+    for (const float sum : prediction[static_cast<std::size_t>(c)]) {
+      sums.prediction[c] += static_cast<double>(sum);
     }
   }
 }
 
 /// With d_c the gradient of p_c, by the logits: p_c (d_c - Σ d p), and p_c - [c is the label] of
 /// the cross-entropy.
-template <int Classes>
-void write_gradient(const SoftmaxBlock& block, const SoftmaxGradients& by, float* gradient) {
-  Softmax<Classes> p(block);
-  for (std::int64_t v = 0; v < block.voxels; ++v) {
-    float* out = gradient + v * block.voxel_stride;
-    const bool counts = p.at(v);
-    const std::int64_t label = p.label();
-    float mean = 0;
-    for (std::int64_t c = 0; counts && c < p.classes(); ++c) {
-      mean += p[c] * (by.prediction[c] + (c == label ? by.overlap[c] : 0));
-    }
-    for (std::int64_t c = 0; c < p.classes(); ++c) {
-      const bool is_label = c == label;
-      out[c * block.class_stride] =
-          !counts ? 0
-                  : by.nll[label] * (p[c] - static_cast<float>(is_label)) +
-                        p[c] * (by.prediction[c] + (is_label ? by.overlap[c] : 0) - mean);
-    }
-  }
-}
-
-}  // namespace
-
-void add_softmax_terms(const SoftmaxBlock& block, const SoftmaxSums& sums) {
-  switch (block.classes) {
-    case 2:
-      return add_terms<2>(block, sums);
-    case 3:
-      return add_terms<3>(block, sums);
-    default:
-      return add_terms<0>(block, sums);
-  }
-}
-
 void softmax_terms_gradient(const SoftmaxBlock& block, const SoftmaxGradients& by,
                             float* gradient) {
-  switch (block.classes) {
-    case 2:
-      return write_gradient<2>(block, by, gradient);
-    case 3:
-      return write_gradient<3>(block, by, gradient);
-    default:
-      return write_gradient<0>(block, by, gradient);
+  SoftmaxTile tile(block);
+  for (std::int64_t first = 0; first < block.voxels; first += kWidth) {
+    tile.load(first);
+    Row nll{}, overlap{}, mean{};
+    for (std::size_t w = 0; w < kWidth; ++w) {
+      if (const std::int32_t label = tile.label(w); label >= 0) {
+        nll[w] = by.nll[label];
+        overlap[w] = by.overlap[label];
+        mean[w] = tile.p(label)[w] * overlap[w];
+      }
+    }
+    for (std::int64_t c = 0; c < block.classes; ++c) {
+      for (std::size_t w = 0; w < kWidth; ++w) {
+        mean[w] += tile.p(c)[w] * by.prediction[c];
+      }
+    }
+    const auto count = static_cast<std::size_t>(std::min(kWidth, block.voxels - first));
+    for (std::int64_t c = 0; c < block.classes; ++c) {
+      Row row;
+      for (std::size_t w = 0; w < kWidth; ++w) {
+        const float p = tile.p(c)[w];
+        const float is_label = tile.label(w) == static_cast<std::int32_t>(c) ? 1.0F : 0.0F;
+        const float all =
+            nll[w] * (p - is_label) + p * (by.prediction[c] + is_label * overlap[w] - mean[w]);
+        row[w] = tile.label(w) < 0 ? 0.0F : all;
+      }
+      float* out = gradient + first * block.voxel_stride + c * block.class_stride;
+      for (std::size_t w = 0; w < count; ++w) {
+        out[static_cast<std::int64_t>(w) * block.voxel_stride] = row[w];
+      }
+    }
   }
 }
 
