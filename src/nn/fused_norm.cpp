@@ -1,6 +1,5 @@
 #include "fused_norm.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -11,37 +10,25 @@
 #include <vector>
 
 #include "norm_kernels.h"
+#include "pieces.h"
 
 namespace hepar::nn {
 namespace {
 
 constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast3d;
 
-// Work is cut into pieces of about this many values, whatever the number of threads; sums of pieces
-// are added in order. A piece of input and output fits a core's second-level cache.
+// Of a piece, about: its input and output fit a core's second-level cache.
 constexpr std::int64_t kPieceValues = 65536;
 
-/// Voxels of one sample, channels fastest.
-struct Piece {
-  std::int64_t sample, first, voxels;
-};
-
+/// Channels fastest.
 struct Layout {
   std::int64_t samples, channels, voxels;
 
   explicit Layout(const at::Tensor& x)
       : samples(x.size(0)), channels(x.size(1)), voxels(x.numel() / (x.size(0) * x.size(1))) {}
 
-  [[nodiscard]] std::int64_t piece_voxels() const {
-    return std::max<std::int64_t>(1, kPieceValues / channels);
-  }
-  [[nodiscard]] std::int64_t pieces_per_sample() const {
-    return (voxels + piece_voxels() - 1) / piece_voxels();
-  }
-  [[nodiscard]] std::int64_t pieces() const { return samples * pieces_per_sample(); }
-  [[nodiscard]] Piece piece(std::int64_t index) const {
-    const std::int64_t first = index % pieces_per_sample() * piece_voxels();
-    return {index / pieces_per_sample(), first, std::min(piece_voxels(), voxels - first)};
+  [[nodiscard]] Pieces pieces() const {
+    return {samples, voxels, std::max<std::int64_t>(1, kPieceValues / channels)};
   }
   [[nodiscard]] Block block(const Piece& piece) const { return {piece.voxels, channels}; }
   /// Index of the first value of a piece.
@@ -49,15 +36,6 @@ struct Layout {
     return (piece.sample * voxels + piece.first) * channels;
   }
 };
-
-template <class Body>
-void for_pieces(const Layout& layout, const Body& body) {
-  at::parallel_for(0, layout.pieces(), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      body(i, layout.piece(i));
-    }
-  });
-}
 
 /// Two sums for each sample and channel, from those of the pieces.
 struct Sums {
@@ -67,7 +45,8 @@ struct Sums {
 class PieceSums {
  public:
   explicit PieceSums(const Layout& layout)
-      : layout_(layout), values_(static_cast<std::size_t>(2 * layout.pieces() * layout.channels)) {}
+      : layout_(layout),
+        values_(static_cast<std::size_t>(2 * layout.pieces().count() * layout.channels)) {}
   BlockSums of(std::int64_t piece) {
     double* first = values_.data() + 2 * piece * layout_.channels;
     return {first, first + layout_.channels};
@@ -76,8 +55,8 @@ class PieceSums {
   Sums total() {
     const auto n = static_cast<std::size_t>(layout_.samples * layout_.channels);
     Sums sums{std::vector<double>(n), std::vector<double>(n)};
-    for (std::int64_t i = 0; i < layout_.pieces(); ++i) {
-      const std::int64_t to = layout_.piece(i).sample * layout_.channels;
+    for (std::int64_t i = 0; i < layout_.pieces().count(); ++i) {
+      const std::int64_t to = layout_.pieces().piece(i).sample * layout_.channels;
       for (std::int64_t c = 0; c < layout_.channels; ++c) {
         sums.first[static_cast<std::size_t>(to + c)] += of(i).first[c];
         sums.second[static_cast<std::size_t>(to + c)] += of(i).second[c];
@@ -141,7 +120,7 @@ Coefficients coefficients(const Layout& layout, const Sums& sums, const at::Tens
 Sums moments(const at::Tensor& x, const Layout& layout) {
   const float* values = x.const_data_ptr<float>();
   PieceSums sums(layout);
-  for_pieces(layout, [&](std::int64_t index, const Piece& piece) {
+  layout.pieces().for_each([&](std::int64_t index, const Piece& piece) {
     sum_moments(values + layout.offset(piece), layout.block(piece), sums.of(index));
   });
   return sums.total();
@@ -163,7 +142,7 @@ struct BackwardInputs {
 Sums gradient_sums(const BackwardInputs& in, const Layout& layout) {
   const Coefficients& k = in.coefficients;
   PieceSums sums(layout);
-  for_pieces(layout, [&](std::int64_t index, const Piece& piece) {
+  layout.pieces().for_each([&](std::int64_t index, const Piece& piece) {
     const std::int64_t at = piece.sample * layout.channels;
     sum_gradients(in.block(layout.offset(piece)), layout.block(piece), k.activation(at, in.slope),
                   {k.normal_scale.data() + at, k.normal_shift.data() + at}, sums.of(index));
@@ -192,7 +171,7 @@ at::Tensor input_gradient(const BackwardInputs& in, const Layout& layout, const 
   }
   at::Tensor dx = at::empty_like(in.x);
   float* values = dx.mutable_data_ptr<float>();
-  for_pieces(layout, [&](std::int64_t, const Piece& piece) {
+  layout.pieces().for_each([&](std::int64_t, const Piece& piece) {
     const std::int64_t at = piece.sample * layout.channels;
     const std::int64_t offset = layout.offset(piece);
     input_gradient(in.block(offset), layout.block(piece), k.activation(at, in.slope),
@@ -221,7 +200,7 @@ at::Tensor forward_values(const at::Tensor& x, const Layout& layout, const Coeff
   at::Tensor y = at::empty_like(x);
   const float* from = x.const_data_ptr<float>();
   float* to = y.mutable_data_ptr<float>();
-  for_pieces(layout, [&](std::int64_t, const Piece& piece) {
+  layout.pieces().for_each([&](std::int64_t, const Piece& piece) {
     const std::int64_t at = layout.offset(piece);
     activate(from + at, to + at, layout.block(piece),
              k.activation(piece.sample * layout.channels, slope));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "full_precision.h"
 #include "hepar/core/error.h"
 #include "softmax_terms.h"
 
@@ -59,10 +60,6 @@ at::Tensor subsample_nearest_exact(const at::Tensor& labels, at::IntArrayRef siz
   }
   return result;
 }
-
-/// Sum over voxels in float (ATen adds pairwise), over samples in double: [n, c, z, y, x] -> [n,
-/// c].
-at::Tensor voxel_sums(const at::Tensor& x) { return x.sum({2, 3, 4}).to(at::kDouble); }
 
 /// One copy to the host for all: on a GPU each waits for what was asked of it before.
 std::vector<double> to_host(const std::vector<at::Tensor>& sums) {
@@ -182,7 +179,7 @@ SegmentationLoss::LevelSums SegmentationLoss::region_sums(const at::Tensor& logi
   const at::Tensor x = logits.to(at::kFloat);
   const at::Tensor g = region_targets(labels, options_.regions, x);
   const at::Tensor counted = labels.ne(options_.ignore_label).unsqueeze(1).to(x.scalar_type());
-  const at::Tensor voxels = voxel_sums(counted);  // [n, 1]
+  const at::Tensor voxels = nn::voxel_sums(counted);  // [n, 1]
   at::Tensor weights = at::ones({outputs()}, voxels.options());
   if (!options_.config.class_weights.empty()) {
     weights = at::tensor(options_.config.class_weights, voxels.options());
@@ -190,11 +187,11 @@ SegmentationLoss::LevelSums SegmentationLoss::region_sums(const at::Tensor& logi
   // −g·log p − (1 − g)·log(1 − p) without overflow, and smooth at 0
   const at::Tensor bce = x * (1 - g) - at::log_sigmoid(x);
   const at::Tensor p = at::sigmoid(x);
-  return {.nll = (voxel_sums(bce * counted) * weights).sum(),
+  return {.nll = (nn::voxel_sums(bce * counted) * weights).sum(),
           .weight = (voxels * weights).sum(),
-          .overlap = voxel_sums(p * g),
-          .prediction = voxel_sums(p * counted),
-          .size = voxel_sums(g)};
+          .overlap = nn::voxel_sums(p * g),
+          .prediction = nn::voxel_sums(p * counted),
+          .size = nn::voxel_sums(g)};
 }
 
 void SegmentationLoss::add_level(Terms& terms, std::vector<at::Tensor>& sums,

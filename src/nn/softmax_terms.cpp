@@ -1,12 +1,10 @@
 #include "softmax_terms.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
-#include <vector>
-
+#include "full_precision.h"
+#include "pieces.h"
 #include "softmax_kernels.h"
 
 namespace hepar::nn {
@@ -17,8 +15,6 @@ using torch::autograd::variable_list;
 
 constexpr std::int64_t kSums = 4;  // as SoftmaxTerms has them
 
-// Work is cut into pieces of so many voxels, whatever the number of threads; sums of pieces are
-// added in order.
 constexpr std::int64_t kPieceVoxels = 16384;
 
 /// Logits of `samples` samples, dense in either order, and their labels.
@@ -26,43 +22,28 @@ struct Layout {
   Layout(const at::Tensor& logits, const at::Tensor& labels)
       : x(logits.const_data_ptr<float>()),
         label(labels.const_data_ptr<std::int64_t>()),
-        samples(logits.size(0)),
         classes(logits.size(1)),
-        voxels(labels[0].numel()),
-        channels_last(!logits.is_contiguous()) {}
+        pieces{logits.size(0), labels[0].numel(), kPieceVoxels},
+        voxel_stride(logits.is_contiguous() ? 1 : classes) {}
 
-  [[nodiscard]] std::int64_t pieces_per_sample() const {
-    return (voxels + kPieceVoxels - 1) / kPieceVoxels;
-  }
   /// Index of a piece's first logit.
-  [[nodiscard]] std::int64_t offset(std::int64_t piece) const {
-    const std::int64_t first = piece % pieces_per_sample() * kPieceVoxels;
-    return piece / pieces_per_sample() * voxels * classes + first * (channels_last ? classes : 1);
+  [[nodiscard]] std::int64_t offset(const Piece& piece) const {
+    return piece.sample * pieces.voxels * classes + piece.first * voxel_stride;
   }
-  [[nodiscard]] SoftmaxBlock block(std::int64_t piece) const {
-    const std::int64_t first = piece % pieces_per_sample() * kPieceVoxels;
+  [[nodiscard]] SoftmaxBlock block(const Piece& piece) const {
     return {.logits = x + offset(piece),
-            .labels = label + piece / pieces_per_sample() * voxels + first,
-            .voxels = std::min(kPieceVoxels, voxels - first),
+            .labels = label + piece.sample * pieces.voxels + piece.first,
+            .voxels = piece.voxels,
             .classes = classes,
-            .voxel_stride = channels_last ? classes : 1,
-            .class_stride = channels_last ? 1 : voxels};
-  }
-
-  template <class Body>
-  void for_pieces(const Body& body) const {
-    at::parallel_for(0, samples * pieces_per_sample(), 1,
-                     [&](std::int64_t begin, std::int64_t end) {
-                       for (std::int64_t piece = begin; piece < end; ++piece) {
-                         body(piece);
-                       }
-                     });
+            .voxel_stride = voxel_stride,
+            .class_stride = voxel_stride == 1 ? pieces.voxels : 1};
   }
 
   const float* x;
   const std::int64_t* label;
-  std::int64_t samples, classes, voxels;
-  bool channels_last;
+  std::int64_t classes;
+  Pieces pieces;
+  std::int64_t voxel_stride;
 };
 
 SoftmaxSums sums_at(double* first, std::int64_t classes) {
@@ -76,15 +57,16 @@ class FusedTerms : public torch::autograd::Function<FusedTerms> {
                             const at::Tensor& labels) {
     context->save_for_backward({logits, labels});
     const Layout layout(logits, labels);
-    const std::int64_t pieces = layout.pieces_per_sample();
-    at::Tensor sums = at::zeros({layout.samples, pieces, kSums, layout.classes}, at::kDouble);
+    const Pieces& pieces = layout.pieces;
+    at::Tensor sums =
+        at::zeros({pieces.samples, pieces.per_sample(), kSums, layout.classes}, at::kDouble);
     double* first = sums.mutable_data_ptr<double>();
-    layout.for_pieces([&](std::int64_t piece) {
+    pieces.for_each([&](std::int64_t index, const Piece& piece) {
       add_softmax_terms(layout.block(piece),
-                        sums_at(first + piece * kSums * layout.classes, layout.classes));
+                        sums_at(first + index * kSums * layout.classes, layout.classes));
     });
-    at::Tensor total = at::zeros({layout.samples, kSums, layout.classes}, at::kDouble);
-    for (std::int64_t piece = 0; piece < pieces; ++piece) {
+    at::Tensor total = at::zeros({pieces.samples, kSums, layout.classes}, at::kDouble);
+    for (std::int64_t piece = 0; piece < pieces.per_sample(); ++piece) {
       total += sums.select(1, piece);
     }
     return total;
@@ -97,8 +79,8 @@ class FusedTerms : public torch::autograd::Function<FusedTerms> {
     at::Tensor result = at::empty_like(saved[0]);
     const float* first = by.const_data_ptr<float>();
     float* out = result.mutable_data_ptr<float>();
-    layout.for_pieces([&](std::int64_t piece) {
-      const float* here = first + piece / layout.pieces_per_sample() * kSums * layout.classes;
+    layout.pieces.for_each([&](std::int64_t, const Piece& piece) {
+      const float* here = first + piece.sample * kSums * layout.classes;
       softmax_terms_gradient(layout.block(piece),
                              {here, here + 2 * layout.classes, here + 3 * layout.classes},
                              out + layout.offset(piece));
@@ -120,14 +102,10 @@ at::Tensor one_hot(const at::Tensor& labels, const at::Tensor& like) {
   return labels.unsqueeze(1).eq(classes).to(like.scalar_type());
 }
 
-/// Over voxels in float (ATen adds pairwise).
-at::Tensor voxel_sums(const at::Tensor& x) { return x.sum({2, 3, 4}).to(at::kDouble); }
-
 }  // namespace
 
 SoftmaxTerms softmax_terms_plain(const at::Tensor& logits, const at::Tensor& labels) {
-  const at::Tensor wide = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
-  const at::Tensor log_p = at::log_softmax(wide, 1);
+  const at::Tensor log_p = at::log_softmax(wide(logits), 1);
   const at::Tensor p = log_p.exp();
   const at::Tensor reference = one_hot(labels, log_p);
   return {.nll = voxel_sums(-log_p * reference),

@@ -13,7 +13,6 @@ namespace hepar::nn {
 namespace {
 
 constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast3d;
-constexpr std::int64_t kLanes = 8;
 
 // A block of the output's rows is what all tiles of a tap read before the next: as much as a
 // first-level cache holds, and no fewer voxels than make up for loading and storing the tile.
@@ -121,6 +120,13 @@ class Summing {
   }
   /// Tiles of all taps: (tap, vector tile, scalar tile).
   [[nodiscard]] std::int64_t items() const { return taps() * vector_tiles() * scalar_tiles(); }
+  struct Place {
+    std::int64_t tap, vector, scalar;  ///< the latter count tiles
+  };
+  [[nodiscard]] Place place_of(std::int64_t item) const {
+    const std::int64_t above = item / scalar_tiles();
+    return {above / vector_tiles(), above % vector_tiles(), item % scalar_tiles()};
+  }
   [[nodiscard]] float* tile(std::int64_t item) { return tiles_.data() + item * kRows * kVector; }
 
   /// Rows of the output, of all samples.
@@ -172,18 +178,18 @@ class Summing {
   /// What some rows give to some tiles.
   void add_block(const Range& rows, const Range& items) {
     std::vector<Run> runs;
-    const std::int64_t tiles_of_tap = vector_tiles() * scalar_tiles();
+    std::int64_t tap = -1;
     for (std::int64_t item = items.begin; item < items.end; ++item) {
-      const std::int64_t place = item % tiles_of_tap;
-      if (item == items.begin || place == 0) {
-        runs_of(item / tiles_of_tap, rows, runs);
+      const Place place = place_of(item);
+      if (place.tap != tap) {
+        tap = place.tap;
+        runs_of(tap, rows, runs);
       }
-      const std::int64_t vector = place / scalar_tiles(), scalar = place % scalar_tiles();
       RunMaps maps = maps_;
-      maps.vector += vector * vector_.tile_step;
-      maps.scalar += scalar * scalar_.tile_step;
-      const std::int64_t height = std::min(kRows, scalar_channels() - scalar * kRows);
-      const std::int64_t width = std::min(kVector, vector_channels() - vector * kVector);
+      maps.vector += place.vector * vector_.tile_step;
+      maps.scalar += place.scalar * scalar_.tile_step;
+      const std::int64_t height = std::min(kRows, scalar_channels() - place.scalar * kRows);
+      const std::int64_t width = std::min(kVector, vector_channels() - place.vector * kVector);
       add_products(maps, runs, static_cast<int>(height), static_cast<int>(width), tile(item));
     }
   }
@@ -194,14 +200,12 @@ class Summing {
                                   at::TensorOptions(at::kFloat));
     float* to = result.mutable_data_ptr<float>();
     for (std::int64_t item = 0; item < items(); ++item) {
-      const std::int64_t tap = item / (vector_tiles() * scalar_tiles());
-      const std::int64_t place = item % (vector_tiles() * scalar_tiles());
-      const std::int64_t vector = place / scalar_tiles() * kVector;
-      const std::int64_t scalar = place % scalar_tiles() * kRows;
+      const Place place = place_of(item);
+      const std::int64_t vector = place.vector * kVector, scalar = place.scalar * kRows;
       for (std::int64_t s = scalar; s < std::min(scalar + kRows, scalar_channels()); ++s) {
         for (std::int64_t v = vector; v < std::min(vector + kVector, vector_channels()); ++v) {
           const std::int64_t o = in_is_vector_ ? s : v, i = in_is_vector_ ? v : s;
-          to[(o * in_.channels + i) * taps() + tap] =
+          to[(o * in_.channels + i) * taps() + place.tap] =
               tile(item)[(s - scalar) * kVector + v - vector];
         }
       }

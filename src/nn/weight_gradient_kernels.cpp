@@ -7,7 +7,6 @@ namespace {
 
 // A compiler that unrolls loops over an array of vectors keeps it in registers; the same over
 // arrays of floats it does not.
-constexpr int kLanes = 8;
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 
 Lanes load(const float* from) {

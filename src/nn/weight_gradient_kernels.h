@@ -7,8 +7,9 @@ namespace hepar::nn {
 // The inner loops of weight_gradient.cpp. Of two maps with the channels fastest, one is read a
 // vector at a time, the other a value at a time.
 
-constexpr std::int64_t kVector = 16;  ///< channels of a tile along the first map
-constexpr std::int64_t kRows = 6;     ///< and at most along the second
+constexpr std::int64_t kLanes = 8;            ///< values of a vector register
+constexpr std::int64_t kVector = 2 * kLanes;  ///< channels of a tile along the first map
+constexpr std::int64_t kRows = 6;             ///< and at most along the second
 
 /// Voxels that lie in a row in both maps: indices of the first voxel's first channel.
 struct Run {
@@ -23,7 +24,7 @@ struct RunMaps {
 };
 
 /// tile[r][c] += Σ scalar[r] · vector[c] over all voxels of `runs`, for r in [0, rows) and c in
-/// [0, width): width 8 or kVector, rows of the tile kVector apart.
+/// [0, width): width kLanes or kVector, rows of the tile kVector apart.
 void add_products(const RunMaps& maps, std::span<const Run> runs, int rows, int width, float* tile);
 
 }  // namespace hepar::nn

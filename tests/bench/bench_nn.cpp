@@ -167,8 +167,7 @@ void add_loss(const Plan& plan) {
   add("loss with backward/plain", [=] { loss_gradient(*in, plain); });
 }
 
-// --- Convolutions
-// ---------------------------------------------------------------------------------
+// --- Convolutions --------------------------------------------------------------------------------
 
 /// A convolution of an encoder level, from its features to as many.
 struct ConvolutionProblem {
