@@ -9,6 +9,7 @@
 #include "blocks.h"
 #include "fused_norm.h"
 #include "hepar/core/error.h"
+#include "transposed_convolution.h"
 #include "weight_init.h"
 
 namespace hepar {
@@ -92,7 +93,7 @@ struct DecoderImpl : torch::nn::Module {
     const std::size_t levels = stages->size();
     for (std::size_t level = 0; level < levels; ++level) {
       const at::Tensor& skip = skips[levels - 1 - level];
-      x = transpconvs[level]->as<torch::nn::ConvTranspose3d>()->forward(x);
+      x = nn::transposed_convolve(*transpconvs[level]->as<torch::nn::ConvTranspose3d>(), x);
       x = at::cat({x.contiguous(skip.suggest_memory_format()), skip}, 1);
       x = stages[level]->as<nn::ConvStack>()->forward(x);
       if (every_level || level + 1 == levels) {

@@ -194,19 +194,23 @@ class Summing {
     }
   }
 
-  /// [out, in, kz, ky, kx] from the tiles.
+  /// [out, in, kz, ky, kx] from the tiles. The taps of a tile's place are taken together: those of
+  /// all its places fit into a first-level cache, and where they go they lie in a row.
   at::Tensor unpacked() {
     at::Tensor result = at::empty({out_.channels, in_.channels, kernel_[0], kernel_[1], kernel_[2]},
                                   at::TensorOptions(at::kFloat));
     float* to = result.mutable_data_ptr<float>();
-    for (std::int64_t item = 0; item < items(); ++item) {
-      const Place place = place_of(item);
+    const std::int64_t tiles = vector_tiles() * scalar_tiles();
+    for (std::int64_t first = 0; first < tiles; ++first) {
+      const Place place = place_of(first);
       const std::int64_t vector = place.vector * kVector, scalar = place.scalar * kRows;
       for (std::int64_t s = scalar; s < std::min(scalar + kRows, scalar_channels()); ++s) {
         for (std::int64_t v = vector; v < std::min(vector + kVector, vector_channels()); ++v) {
           const std::int64_t o = in_is_vector_ ? s : v, i = in_is_vector_ ? v : s;
-          to[(o * in_.channels + i) * taps() + place.tap] =
-              tile(item)[(s - scalar) * kVector + v - vector];
+          const float* from = tile(first) + (s - scalar) * kVector + v - vector;
+          for (std::int64_t tap = 0; tap < taps(); ++tap) {
+            to[(o * in_.channels + i) * taps() + tap] = from[tap * tiles * kRows * kVector];
+          }
         }
       }
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../../src/nn/fused_norm.h"
+#include "../../src/nn/transposed_convolution.h"
 #include "../../src/nn/weight_gradient.h"
 #include "hepar/comm/environment.h"
 #include "hepar/dist/gradient_reducer.h"
@@ -218,6 +219,53 @@ void add_convolutions(const Plan& plan) {
   }
 }
 
+/// The last transposed convolution of the decoder: from the second level's features to the first's.
+struct TransposedProblem {
+  using Layer = torch::nn::ConvTranspose3d;
+  using Apply = at::Tensor (*)(Layer& layer, const at::Tensor& x);
+
+  explicit TransposedProblem(const Plan& plan) : layer(nullptr) {
+    torch::manual_seed(5);
+    const at::IntArrayRef stride(plan.strides[1]);
+    layer = Layer(torch::nn::ConvTranspose3dOptions(plan.features[1], plan.features[0], stride)
+                      .stride(stride));
+    const SizeVox size = plan.patch_size;
+    x = nn::channels_last(at::randn({1, plan.features[1], size.z / stride[0], size.y / stride[1],
+                                     size.x / stride[2]}))
+            .requires_grad_();
+    gradient = nn::channels_last(at::randn({1, plan.features[0], size.z, size.y, size.x}));
+  }
+
+  /// The gradient of the weights; that of x is computed too.
+  at::Tensor forward_backward(Apply apply) {
+    layer->zero_grad();
+    x.mutable_grad().reset();
+    apply(layer, x).backward(gradient);
+    return layer->weight.grad();
+  }
+
+  Layer layer;
+  at::Tensor x, gradient;
+};
+
+void add_transposed_convolution(const Plan& plan) {
+  struct Side {
+    std::string name;
+    TransposedProblem::Apply apply;
+  };
+  std::vector<at::Tensor> gradients;
+  for (const Side& side :
+       {Side{"hepar",
+             [](auto&layer, const at::Tensor&x) { return nn::transposed_convolve(*layer, x); }},
+        Side{"plain", [](auto&layer, const at::Tensor&x) { return layer->forward(x); }}}) {
+    const auto problem = std::make_shared<TransposedProblem>(plan);
+    gradients.push_back(problem->forward_backward(side.apply));
+    add("transposed convolution with backward/" + side.name,
+        [=] { problem->forward_backward(side.apply); });
+  }
+  require_equal("transposed convolution", distance(gradients[0], gradients[1]), 1e-4);
+}
+
 // --- Network and step ----------------------------------------------------------------------------
 
 /// What `hepar train` does in a step, without its loader: micro-batches, gradients, optimizer.
@@ -273,6 +321,7 @@ void set_up(OperatorTimes& times) {
   add_norm(plan);
   add_loss(plan);
   add_convolutions(plan);
+  add_transposed_convolution(plan);
   const auto step = std::make_shared<Step>(plan);
   add("U-Net forward/hepar", [=] { step->forward(); });
   add("training step/hepar", [=, &times] { times.measure([&] { step->run(); }); });

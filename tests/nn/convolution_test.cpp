@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
+
+#include "../../src/nn/transposed_convolution.h"
+
 namespace hepar::nn {
 namespace {
 
@@ -22,8 +26,8 @@ torch::nn::Conv3d layer_of(const Case& c, std::int64_t in, std::int64_t out) {
 }
 
 /// Output and the gradients of x and the parameters, for a fixed gradient of the output.
-template <class Apply>
-std::vector<at::Tensor> all_of(torch::nn::Conv3d& layer, const at::Tensor& x, const Apply& apply) {
+template <class Layer, class Apply>
+std::vector<at::Tensor> all_of(Layer& layer, const at::Tensor& x, const Apply& apply) {
   const at::Tensor input = x.detach().requires_grad_();
   const at::Tensor y = apply(*layer, input);
   const at::Tensor gradient =
@@ -37,29 +41,39 @@ std::vector<at::Tensor> all_of(torch::nn::Conv3d& layer, const at::Tensor& x, co
   return all;
 }
 
-/// The oracle is ATen in double precision, which oneDNN has no part in.
-void expect_right(const Case& c) {
-  SCOPED_TRACE("kernel " + std::to_string(c.kernel) + ", stride " + std::to_string(c.stride) +
-               ", dilation " + std::to_string(c.dilation) + ", size " + c10::str(c.size) +
-               (c.bias ? ", bias" : ""));
+/// The oracle is ATen in double precision, which oneDNN has no part in. `make` gives the layer.
+template <class Make, class Apply>
+void expect_double_precision(const Make& make, const at::Tensor& x, const Apply& apply) {
   torch::manual_seed(1);
-  torch::nn::Conv3d layer = layer_of(c, 8, 16);
-  const at::Tensor x = at::randn({1, 8, c.size[0], c.size[1], c.size[2]})
-                           .contiguous(at::MemoryFormat::ChannelsLast3d);
-  const auto found =
-      all_of(layer, x, [](auto& l, const at::Tensor& in) { return convolve(l, in); });
-  torch::nn::Conv3d exact = layer_of(c, 8, 16);
+  auto layer = make();
+  auto exact = make();
   exact->to(at::kDouble);
   for (std::size_t i = 0; i < layer->parameters().size(); ++i) {
     exact->parameters()[i].data().copy_(layer->parameters()[i].data());
   }
-  const auto wanted =
+  const std::vector<at::Tensor> found = all_of(layer, x, apply);
+  const std::vector<at::Tensor> wanted =
       all_of(exact, x.to(at::kDouble), [](auto& l, const at::Tensor& in) { return l.forward(in); });
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const double error = (found[i].to(at::kDouble) - wanted[i]).abs().max().item<double>() /
-                         wanted[i].abs().max().item<double>();
+    const at::Tensor &one = found[i], &other = wanted[i];
+    const double error = (one.to(at::kDouble) - other).abs().max().item<double>() /
+                         std::max(1.0, other.abs().max().item<double>());  // sums may cancel
     EXPECT_LT(error, 1e-5) << "tensor " << i;
   }
+}
+
+at::Tensor map_of(const std::vector<std::int64_t>& sizes) {
+  torch::manual_seed(3);
+  return at::randn(sizes).contiguous(at::MemoryFormat::ChannelsLast3d);
+}
+
+void expect_right(const Case& c) {
+  SCOPED_TRACE("kernel " + std::to_string(c.kernel) + ", stride " + std::to_string(c.stride) +
+               ", dilation " + std::to_string(c.dilation) + ", size " + c10::str(c.size) +
+               (c.bias ? ", bias" : ""));
+  expect_double_precision([&] { return layer_of(c, 8, 16); },
+                          map_of({1, 8, c.size[0], c.size[1], c.size[2]}),
+                          [](auto& l, const at::Tensor& in) { return convolve(l, in); });
 }
 
 TEST(Convolution, OfOneSmallSampleEqualsDoublePrecision) {
@@ -91,6 +105,35 @@ TEST(Convolution, OfOneSmallSampleIsTheOneThatBatchesGet) {
 
   EXPECT_TRUE(one.is_contiguous(at::MemoryFormat::ChannelsLast3d));
   EXPECT_TRUE(at::equal(one, two.narrow(0, 0, 1)));
+}
+
+TEST(TransposedConvolution, EqualsDoublePrecision) {
+  for (const std::vector<std::int64_t>& stride :
+       std::vector<std::vector<std::int64_t>>{{2, 2, 2}, {1, 2, 2}, {2, 1, 3}}) {
+    for (const bool bias : {false, true}) {
+      const auto make = [&] {
+        return torch::nn::ConvTranspose3d(
+            torch::nn::ConvTranspose3dOptions(6, 5, stride).stride(stride).bias(bias));
+      };
+      expect_double_precision(make, map_of({2, 6, 3, 4, 5}), [](auto& l, const at::Tensor& in) {
+        return transposed_convolve(l, in);
+      });
+    }
+  }
+}
+
+TEST(TransposedConvolution, KeepsChannelsLast) {
+  torch::nn::ConvTranspose3d layer(torch::nn::ConvTranspose3dOptions(6, 5, 2).stride(2));
+  EXPECT_TRUE(transposed_convolve(*layer, map_of({1, 6, 3, 4, 5}))
+                  .is_contiguous(at::MemoryFormat::ChannelsLast3d));
+}
+
+TEST(TransposedConvolution, OfAWiderKernelIsTheLayersOwn) {
+  const auto make = [] {
+    return torch::nn::ConvTranspose3d(torch::nn::ConvTranspose3dOptions(6, 5, 3).stride(2));
+  };
+  expect_double_precision(make, map_of({1, 6, 3, 4, 5}),
+                          [](auto& l, const at::Tensor& in) { return transposed_convolve(l, in); });
 }
 
 }  // namespace
