@@ -19,6 +19,9 @@ namespace hepar {
 namespace {
 
 constexpr double kLeastFeatureSd = 1e-4;  // a feature that never differs stays as it is: about 0
+// Added to each variance of the features' correlation, in their number: directions that hold less
+// of it are mostly chance.
+constexpr double kWhiteningRidge = 1e-3;
 
 struct StageShape {
   std::int64_t widths;  ///< in stem widths
@@ -136,6 +139,18 @@ struct BasicBlockImpl : torch::nn::Module {
 };
 TORCH_MODULE(BasicBlock);
 
+/// (C + ridge)^(-1/2) / sd of features [n, K] with the correlation C: what makes them, but for the
+/// ridge, uncorrelated and of one size. A classifier then learns all directions equally fast.
+at::Tensor whitening_of(const at::Tensor& features) {
+  const at::Tensor sd = features.std(0, /*unbiased=*/false).clamp_min(kLeastFeatureSd);
+  const at::Tensor scaled = (features - features.mean(0)) / sd;
+  const at::Tensor correlation = at::mm(scaled.t(), scaled) / features.size(0);
+  const auto [variance, direction] = at::linalg_eigh(correlation);
+  const double ridge = kWhiteningRidge * static_cast<double>(features.size(1));
+  const at::Tensor stretch = (variance.clamp_min(0) + ridge).rsqrt();
+  return at::mm(direction * stretch, direction.t()) / sd;
+}
+
 class ResNet final : public Backbone {
  public:
   ResNet(const BackboneConfig& config, std::int64_t in_channels)
@@ -159,7 +174,7 @@ class ResNet final : public Backbone {
     }
     if (config.start == "texture") {
       feature_mean_ = register_buffer("feature_mean", at::zeros({channels_}));
-      feature_sd_ = register_buffer("feature_sd", at::ones({channels_}));
+      feature_map_ = register_buffer("feature_map", at::eye(channels_));
     }
     for (const auto& module : modules(/*include_self=*/false)) {
       if (auto* norm = module->as<nn::ResidualNorm>(); norm != nullptr && norm->batch) {
@@ -184,8 +199,7 @@ class ResNet final : public Backbone {
       }
       x = geometry_.relu_after_add ? x : at::relu(x);
     }
-    return feature_mean_.defined() ? (x - per_channel(feature_mean_)) / per_channel(feature_sd_)
-                                   : x;
+    return feature_mean_.defined() ? whitened(x) : x;
   }
 
   /// Prefixes of their parameters' names.
@@ -201,20 +215,20 @@ class ResNet final : public Backbone {
 
   [[nodiscard]] bool has_batch_norm() const override { return !norms_.empty(); }
 
-  void standardise_features(const std::vector<at::Tensor>& vois) override {
+  void whiten_features(std::size_t count, const VoiAt& voi_at) override {
     if (!feature_mean_.defined()) {
       return;
     }
     const at::NoGradGuard no_grad;
     feature_mean_.zero_();
-    feature_sd_.fill_(1);
+    feature_map_.copy_(at::eye(channels_));
     std::vector<at::Tensor> averages;
-    for (const at::Tensor& voi : vois) {
-      averages.push_back(forward(voi).mean({2, 3, 4}).squeeze(0));
+    for (std::size_t i = 0; i < count; ++i) {
+      averages.push_back(forward(voi_at(i)).mean({2, 3, 4}).squeeze(0));
     }
-    const at::Tensor features = at::stack(averages);
+    const at::Tensor features = at::stack(averages).to(at::kCPU, at::kDouble);
     feature_mean_.copy_(features.mean(0));
-    feature_sd_.copy_(features.std(0, /*unbiased=*/false).clamp_min(kLeastFeatureSd));
+    feature_map_.copy_(whitening_of(features));
   }
 
   [[nodiscard]] std::int64_t channels() const override { return channels_; }
@@ -259,7 +273,12 @@ class ResNet final : public Backbone {
   }
 
  private:
-  static at::Tensor per_channel(const at::Tensor& values) { return values.view({1, -1, 1, 1, 1}); }
+  /// feature_map (x - feature_mean), voxel by voxel.
+  [[nodiscard]] at::Tensor whitened(const at::Tensor& x) const {
+    const at::Tensor map = feature_map_.to(x.scalar_type());
+    const at::Tensor shift = -at::mv(map, feature_mean_.to(x.scalar_type()));
+    return at::conv3d(x, map.view({channels_, channels_, 1, 1, 1}), shift);
+  }
 
   const Geometry& geometry_;
   std::int64_t in_channels_;
@@ -268,7 +287,7 @@ class ResNet final : public Backbone {
   nn::ResidualNorm norm1_{nullptr};
   std::vector<torch::nn::ModuleList> layers_;
   std::vector<nn::ResidualNormImpl*> norms_;  ///< BatchNorms, owned by the modules above
-  at::Tensor feature_mean_, feature_sd_;      ///< [K]; start texture only
+  at::Tensor feature_mean_, feature_map_;     ///< [K], [K, K]; start texture only
 };
 
 /// `weight` of a stem for fewer channels, with zeros for the ones that are new.
@@ -298,7 +317,7 @@ void BackboneConfig::declare(ConfigSchema& schema) {
              "No gradient through shortcut a, as MedicalNet was trained");
   schema.add_choice("start", start, {"drawn", "texture"},
                     "Untrained weights: drawn, or showing texture from the first step (filters of "
-                    "bands and directions, blocks that begin as shortcuts, standardised features)");
+                    "bands and directions, blocks that begin as shortcuts, whitened features)");
 }
 
 std::vector<std::string> backbone_names() {

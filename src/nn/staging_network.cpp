@@ -85,12 +85,9 @@ StagingOutput StagingNetwork::forward(const at::Tensor& voi) {
   return output;
 }
 
-void StagingNetwork::standardise_features(const std::vector<at::Tensor>& vois) {
-  std::vector<at::Tensor> inputs;
-  for (const at::Tensor& voi : vois) {
-    inputs.push_back(volume_input(voi, volume_));
-  }
-  backbone_->standardise_features(inputs);
+void StagingNetwork::whiten_features(std::size_t count, const Backbone::VoiAt& voi_at) {
+  backbone_->whiten_features(count,
+                             [&](std::size_t i) { return volume_input(voi_at(i), volume_); });
 }
 
 StagingLoss::StagingLoss(const CslConfig& csl, const Head& head)

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::int64_t kDefaultBatch = 8;
 constexpr std::int64_t kMostShards = 8;
-constexpr std::size_t kMeasuredVolumes = 64;  // for the moments of features
+constexpr std::size_t kMeasuredVolumes = 192;  // for the moments of features
 
 /// The stem's kernel is 7 voxels wide. On inputs as small, oneDNN's weight gradient (LibTorch 2.11)
 /// is wrong or writes past its buffers: seen with sides of 3 to 7 voxels, never from 8 on.
@@ -214,12 +214,9 @@ class StagingTask : public TrainingTask {
     }
     const std::vector<std::size_t>& all = parts_.training;
     const std::size_t count = std::min(kMeasuredVolumes, all.size());
-    std::vector<at::Tensor> vois;
-    for (std::size_t i = 0; i < count; ++i) {
-      vois.push_back(
-          voi_tensor(data_.cases(), all[i * all.size() / count]).to(context_->compute.device));
-    }
-    network_->standardise_features(vois);
+    network_->whiten_features(count, [&](std::size_t i) {
+      return voi_tensor(data_.cases(), all[i * all.size() / count]).to(context_->compute.device);
+    });
   }
 
   [[nodiscard]] const TrainConfig& config() const { return context_->config; }

@@ -128,28 +128,39 @@ TEST(TextureStart, WantsAShortcutWithWeights) {
   EXPECT_THROW(make_backbone({.width = 4, .shortcut = "a", .start = "texture"}, 2, 1), ConfigError);
 }
 
-TEST(TextureStart, StandardisesTheAveragesOfTheVolumesGiven) {
+/// Of rows, each column divided by its sd.
+at::Tensor correlation_of(const at::Tensor& rows) {
+  const at::Tensor scaled = (rows - rows.mean(0)) / rows.std(0, /*unbiased=*/false);
+  return scaled.t().mm(scaled) / rows.size(0);
+}
+
+TEST(TextureStart, WhitensTheAveragesOfTheVolumesGiven) {
   torch::manual_seed(1);
   const auto network = make_backbone({.width = 4, .start = "texture"}, 2, 5);
   std::vector<at::Tensor> vois;
-  for (std::int64_t i = 0; i < 6; ++i) {
-    vois.push_back(torch::randn({1, 2, 9 + i, 12, 8}));
+  for (std::int64_t i = 0; i < 40; ++i) {
+    vois.push_back(torch::randn({1, 2, 9 + i % 5, 12, 8}));
   }
+  const auto voi_at = [&](std::size_t i) { return vois[i]; };
   const auto averages = [&] {
     std::vector<at::Tensor> rows;
     for (const at::Tensor& voi : vois) {
       rows.push_back(network->forward(voi).mean({2, 3, 4}).squeeze(0));
     }
-    return torch::stack(rows).detach();
+    return torch::stack(rows).detach().to(torch::kDouble);
   };
-  const at::Tensor before = averages();
+  const at::Tensor correlation = correlation_of(averages());
+  const std::int64_t features = correlation.size(0);
 
-  network->standardise_features(vois);
+  network->whiten_features(vois.size(), voi_at);
 
   const at::Tensor after = averages();
-  const at::Tensor wanted = (before - before.mean(0)) / before.std(0, /*unbiased=*/false);
-  EXPECT_LE((after - wanted).abs().max().item<double>(), 1e-3);
-  network->standardise_features(vois);  // anew, not on top
+  EXPECT_LE(after.mean(0).abs().max().item<double>(), 1e-3);
+  const at::Tensor covariance = after.t().mm(after) / after.size(0);
+  const at::Tensor ridged = correlation + 1e-3 * features * torch::eye(features, torch::kDouble);
+  const at::Tensor wanted = correlation.mm(torch::linalg_inv(ridged));
+  EXPECT_LE((covariance - wanted).abs().max().item<double>(), 1e-2);
+  network->whiten_features(vois.size(), voi_at);  // anew, not on top
   EXPECT_TRUE(torch::equal(averages(), after));
 }
 
@@ -159,7 +170,7 @@ TEST(TextureStart, IsNotOfNetworksAsDrawn) {
   const auto voi = torch::randn({1, 2, 9, 12, 8});
   const auto before = network->forward(voi);
 
-  network->standardise_features({voi});
+  network->whiten_features(1, [&](std::size_t) { return voi; });
 
   EXPECT_TRUE(torch::equal(network->forward(voi), before));
   EXPECT_TRUE(network->named_buffers().is_empty());

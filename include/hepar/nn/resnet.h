@@ -2,6 +2,7 @@
 #include <torch/nn/module.h>
 
 #include <hepar/core/config.h>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,7 +22,7 @@ struct BackboneConfig {
   /// drawn | texture: what an untrained network shows. texture: the stem's first filters are pairs
   /// of one norm group each, differences of Gaussians (fine and coarse) and waves in the plane, of
   /// each image channel; blocks begin as their shortcuts or, where they stride, as a smoothing;
-  /// each feature is standardised by its moments before the first step.
+  /// features are whitened by their moments before the first step.
   std::string start = "drawn";
   void declare(ConfigSchema& schema);
 };
@@ -30,7 +31,7 @@ struct BackboneConfig {
 using SumExchange = std::function<void(std::vector<double>&)>;
 
 /// A 3D ResNet-34 without a classifier: VOI [N, C, z, y, x] float -> the map [N, K, d, h, w] that
-/// is averaged over (d, h, w) and classified; not negative unless its features are standardised.
+/// is averaged over (d, h, w) and classified; not negative unless its features are whitened.
 ///
 /// BatchNorm normalises with the moments of the tensor it is given or, with exchange_sums_with(),
 /// of all ranks' tensors, sums exchanged with gradient; call forward() and backward() equally often
@@ -47,10 +48,11 @@ class Backbone : public torch::nn::Module {
   [[nodiscard]] virtual std::int64_t stride() const = 0;    ///< of the map against the VOI, an axis
   [[nodiscard]] virtual bool has_batch_norm() const = 0;
 
-  /// start texture: from now on forward() subtracts each feature's mean over all voxels of `vois`
-  /// and divides by the sd, over the volumes, of its average, so that a classifier sees features
-  /// of one size however little they differ; VOIs [1, C, z, y, x]. Other networks: nothing.
-  virtual void standardise_features(const std::vector<at::Tensor>& vois) = 0;
+  using VoiAt = std::function<at::Tensor(std::size_t)>;
+  /// start texture: from now on forward() maps the features linearly, so that over `count` volumes
+  /// their averages have mean 0, are uncorrelated and of one size, but for a ridge; voi_at(i) gives
+  /// a VOI [1, C, z, y, x]. Other networks: nothing.
+  virtual void whiten_features(std::size_t count, const VoiAt& voi_at) = 0;
 
   virtual void exchange_sums_with(SumExchange exchange) = 0;
   /// Count, Σx, Σx² of every BatchNorm in the last training forward(), of this rank alone.

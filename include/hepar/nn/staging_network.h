@@ -42,8 +42,8 @@ class StagingNetwork : public torch::nn::Module {
   /// VOI [N, C, z, y, x] float, its last channel the mask; see volume_input().
   StagingOutput forward(const at::Tensor& voi);
 
-  /// Backbone::standardise_features() on VOIs.
-  void standardise_features(const std::vector<at::Tensor>& vois);
+  /// Backbone::whiten_features() on VOIs.
+  void whiten_features(std::size_t count, const Backbone::VoiAt& voi_at);
 
   [[nodiscard]] Backbone& backbone() { return *backbone_; }
   [[nodiscard]] const Head& head() const { return *head_; }
