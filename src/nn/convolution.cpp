@@ -4,9 +4,11 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/native/ConvUtils.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/conv3d.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/mkldnn_convolution.h>
+#include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -95,13 +97,25 @@ class Convolution : public torch::autograd::Function<Convolution> {
   }
 };
 
+/// On the CPU, and computed in the type that it has.
+bool is_float_map(const at::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 5 &&
+         !at::autocast::is_autocast_enabled(at::kCPU);
+}
+
 /// Whether the layer is better off here than with ATen alone.
 bool is_ours(const at::Tensor& x, const at::Tensor& weight) {
-  const bool on_onednn = x.is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 5 &&
-                         at::globalContext().userEnabledMkldnn() &&
-                         !at::autocast::is_autocast_enabled(at::kCPU);
-  return on_onednn && (is_left_to_unfolding(x, weight) ||
-                       (at::GradMode::is_enabled() && x.is_contiguous(kChannelsLast)));
+  return is_float_map(x) && at::globalContext().userEnabledMkldnn() &&
+         (is_left_to_unfolding(x, weight) ||
+          (at::GradMode::is_enabled() && x.is_contiguous(kChannelsLast)));
+}
+
+bool is_one_product(const torch::nn::ConvTranspose3dImpl& layer, const at::Tensor& x) {
+  constexpr std::array<std::int64_t, 3> kNone{0, 0, 0};
+  const auto& options = layer.options;
+  return is_float_map(x) && options.groups() == 1 && *options.kernel_size() == *options.stride() &&
+         *std::get<torch::ExpandingArray<3>>(options.padding()) == kNone &&
+         *options.output_padding() == kNone;
 }
 
 }  // namespace
@@ -116,6 +130,25 @@ at::Tensor convolve(torch::nn::Conv3dImpl& layer, const at::Tensor& x) {
       ConvolutionGeometry{{padding->begin(), padding->end()},
                           {layer.options.stride()->begin(), layer.options.stride()->end()},
                           {layer.options.dilation()->begin(), layer.options.dilation()->end()}});
+}
+
+at::Tensor transposed_convolve(torch::nn::ConvTranspose3dImpl& layer, const at::Tensor& x) {
+  if (!is_one_product(layer, x)) {
+    return layer.forward(x);
+  }
+  const at::Tensor& weight = layer.weight;  // [in, out, kz, ky, kx]
+  const std::int64_t n = x.size(0), in = weight.size(0), out = weight.size(1);
+  const std::int64_t kz = weight.size(2), ky = weight.size(3), kx = weight.size(4);
+  const at::Tensor voxels = channels_last(x).permute({0, 2, 3, 4, 1}).reshape({-1, in});
+  const at::Tensor taps = weight.permute({0, 2, 3, 4, 1}).reshape({in, -1});
+  const at::Tensor rows = layer.bias.defined()
+                              ? at::addmm(layer.bias.repeat({kz * ky * kx}), voxels, taps)
+                              : at::mm(voxels, taps);
+  // From (voxel, tap, channel) to where the taps of a voxel lie.
+  return rows.view({n, x.size(2), x.size(3), x.size(4), kz, ky, kx, out})
+      .permute({0, 1, 4, 2, 5, 3, 6, 7})
+      .reshape({n, x.size(2) * kz, x.size(3) * ky, x.size(4) * kx, out})
+      .permute({0, 4, 1, 2, 3});
 }
 
 }  // namespace hepar::nn

@@ -173,8 +173,8 @@ class ResNet final : public Backbone {
           register_module("layer" + std::to_string(layers_.size() + 1), std::move(blocks)));
     }
     if (config.start == "texture") {
-      feature_mean_ = register_buffer("feature_mean", at::zeros({channels_}));
       feature_map_ = register_buffer("feature_map", at::eye(channels_));
+      feature_shift_ = register_buffer("feature_shift", at::zeros({channels_}));
     }
     for (const auto& module : modules(/*include_self=*/false)) {
       if (auto* norm = module->as<nn::ResidualNorm>(); norm != nullptr && norm->batch) {
@@ -199,7 +199,7 @@ class ResNet final : public Backbone {
       }
       x = geometry_.relu_after_add ? x : at::relu(x);
     }
-    return feature_mean_.defined() ? whitened(x) : x;
+    return feature_map_.defined() ? mapped(x) : x;
   }
 
   /// Prefixes of their parameters' names.
@@ -216,19 +216,20 @@ class ResNet final : public Backbone {
   [[nodiscard]] bool has_batch_norm() const override { return !norms_.empty(); }
 
   void whiten_features(std::size_t count, const VoiAt& voi_at) override {
-    if (!feature_mean_.defined()) {
+    if (!feature_map_.defined()) {
       return;
     }
     const at::NoGradGuard no_grad;
-    feature_mean_.zero_();
     feature_map_.copy_(at::eye(channels_));
+    feature_shift_.zero_();
     std::vector<at::Tensor> averages;
     for (std::size_t i = 0; i < count; ++i) {
       averages.push_back(forward(voi_at(i)).mean({2, 3, 4}).squeeze(0));
     }
     const at::Tensor features = at::stack(averages).to(at::kCPU, at::kDouble);
-    feature_mean_.copy_(features.mean(0));
-    feature_map_.copy_(whitening_of(features));
+    const at::Tensor map = whitening_of(features).to(at::kFloat);
+    feature_map_.copy_(map);
+    feature_shift_.copy_(-at::mv(map, features.mean(0).to(at::kFloat)));
   }
 
   [[nodiscard]] std::int64_t channels() const override { return channels_; }
@@ -273,11 +274,11 @@ class ResNet final : public Backbone {
   }
 
  private:
-  /// feature_map (x - feature_mean), voxel by voxel.
-  [[nodiscard]] at::Tensor whitened(const at::Tensor& x) const {
-    const at::Tensor map = feature_map_.to(x.scalar_type());
-    const at::Tensor shift = -at::mv(map, feature_mean_.to(x.scalar_type()));
-    return at::conv3d(x, map.view({channels_, channels_, 1, 1, 1}), shift);
+  /// feature_map x + feature_shift, voxel by voxel.
+  [[nodiscard]] at::Tensor mapped(const at::Tensor& x) const {
+    const auto type = x.scalar_type();
+    return at::conv3d(x, feature_map_.to(type).view({channels_, channels_, 1, 1, 1}),
+                      feature_shift_.to(type));
   }
 
   const Geometry& geometry_;
@@ -287,7 +288,7 @@ class ResNet final : public Backbone {
   nn::ResidualNorm norm1_{nullptr};
   std::vector<torch::nn::ModuleList> layers_;
   std::vector<nn::ResidualNormImpl*> norms_;  ///< BatchNorms, owned by the modules above
-  at::Tensor feature_mean_, feature_map_;     ///< [K], [K, K]; start texture only
+  at::Tensor feature_map_, feature_shift_;    ///< [K, K], [K]; start texture only
 };
 
 /// `weight` of a stem for fewer channels, with zeros for the ones that are new.

@@ -7,9 +7,9 @@
 #include <algorithm>
 
 #include "blocks.h"
+#include "convolution.h"
 #include "fused_norm.h"
 #include "hepar/core/error.h"
-#include "transposed_convolution.h"
 #include "weight_init.h"
 
 namespace hepar {

@@ -10,8 +10,8 @@
 #include <tuple>
 #include <vector>
 
+#include "../../src/nn/convolution.h"
 #include "../../src/nn/fused_norm.h"
-#include "../../src/nn/transposed_convolution.h"
 #include "../../src/nn/weight_gradient.h"
 #include "hepar/comm/environment.h"
 #include "hepar/dist/gradient_reducer.h"
@@ -248,16 +248,21 @@ struct TransposedProblem {
   at::Tensor x, gradient;
 };
 
+at::Tensor ours(torch::nn::ConvTranspose3d& layer, const at::Tensor& x) {
+  return nn::transposed_convolve(*layer, x);
+}
+
+at::Tensor plain(torch::nn::ConvTranspose3d& layer, const at::Tensor& x) {
+  return layer->forward(x);
+}
+
 void add_transposed_convolution(const Plan& plan) {
   struct Side {
     std::string name;
     TransposedProblem::Apply apply;
   };
   std::vector<at::Tensor> gradients;
-  for (const Side& side :
-       {Side{"hepar",
-             [](auto&layer, const at::Tensor&x) { return nn::transposed_convolve(*layer, x); }},
-        Side{"plain", [](auto&layer, const at::Tensor&x) { return layer->forward(x); }}}) {
+  for (const Side& side : {Side{"hepar", ours}, Side{"plain", plain}}) {
     const auto problem = std::make_shared<TransposedProblem>(plan);
     gradients.push_back(problem->forward_backward(side.apply));
     add("transposed convolution with backward/" + side.name,

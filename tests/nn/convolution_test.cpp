@@ -4,10 +4,6 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <algorithm>
-
-#include "../../src/nn/transposed_convolution.h"
-
 namespace hepar::nn {
 namespace {
 
@@ -56,8 +52,8 @@ void expect_double_precision(const Make& make, const at::Tensor& x, const Apply&
       all_of(exact, x.to(at::kDouble), [](auto& l, const at::Tensor& in) { return l.forward(in); });
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const at::Tensor &one = found[i], &other = wanted[i];
-    const double error = (one.to(at::kDouble) - other).abs().max().item<double>() /
-                         std::max(1.0, other.abs().max().item<double>());  // sums may cancel
+    const double error =
+        (one.to(at::kDouble) - other).abs().max().item<double>() / other.abs().max().item<double>();
     EXPECT_LT(error, 1e-5) << "tensor " << i;
   }
 }
@@ -115,7 +111,7 @@ TEST(TransposedConvolution, EqualsDoublePrecision) {
         return torch::nn::ConvTranspose3d(
             torch::nn::ConvTranspose3dOptions(6, 5, stride).stride(stride).bias(bias));
       };
-      expect_double_precision(make, map_of({2, 6, 3, 4, 5}), [](auto& l, const at::Tensor& in) {
+      expect_double_precision(make, map_of({2, 6, 3, 4, 7}), [](auto& l, const at::Tensor& in) {
         return transposed_convolve(l, in);
       });
     }

@@ -9,8 +9,8 @@
 namespace hepar {
 
 /// Where a rank computes (with CUDA the device of its number on the host, modulo the devices;
-/// auto: CUDA where there is a GPU), and in what (auto: bf16 on a GPU that convolves in it, else float32). Throws ConfigError
-/// when cuda was asked for and this program sees no GPU.
+/// auto: CUDA where there is a GPU), and in what (auto: bf16 on a GPU that convolves in it, else
+/// float32). Throws ConfigError when cuda was asked for and this program sees no GPU.
 Compute choose_compute(const ComputeConfig& config, const Communicator& communicator);
 
 /// float32 | bf16 | fp16.
