@@ -1,7 +1,6 @@
 #include "norm_activation.h"
 
 #include <ATen/ops/group_norm.h>
-#include <ATen/ops/instance_norm.h>
 #include <ATen/ops/leaky_relu.h>
 
 #include "fused_norm.h"
@@ -10,11 +9,10 @@ namespace hepar::nn {
 
 at::Tensor norm_activation_plain(const at::Tensor& x, const at::Tensor& weight,
                                  const at::Tensor& bias, const NormActivation& how) {
-  constexpr double kMomentum = 0.1;  // unused: there are no running statistics
-  const at::Tensor normalised =
-      how.groups > 0 ? at::group_norm(x, how.groups, weight, bias, how.epsilon)
-                     : at::instance_norm(x, weight, bias, {}, {}, /*use_input_stats=*/true,
-                                         kMomentum, how.epsilon, /*cudnn_enabled=*/true);
+  // InstanceNorm by the same operator, a group a channel: at::instance_norm's gradients are wrong
+  // for one channels-last sample on a CPU (seen with Torch 2.11).
+  const std::int64_t groups = how.groups > 0 ? how.groups : x.size(1);
+  const at::Tensor normalised = at::group_norm(x, groups, weight, bias, how.epsilon);
   return how.slope == 1.0 ? normalised : at::leaky_relu(normalised, how.slope);
 }
 

@@ -29,7 +29,8 @@ Result run(const Problem& problem, at::ScalarType type, const F& function) {
   auto x = torch::randn(shape).mul(1.7).add(problem.offset).to(type);
   auto weight = torch::randn({problem.channels}).to(type).requires_grad_();
   auto bias = torch::randn({problem.channels}).to(type).requires_grad_();
-  const auto direction = torch::randn(shape).to(type);
+  const auto direction =
+      channels_last(torch::randn(shape).to(type));  // as a convolution's gradient
   x = channels_last(x).detach().requires_grad_();
 
   const at::Tensor y =
