@@ -155,6 +155,17 @@ void TrainingRun::start_watch() {
       Watchdog::Options{.silence_s = config_.run.silence_s, .deadline_s = config_.run.deadline_s});
 }
 
+/// Also removes what ranks that were killed have left.
+void TrainingRun::end_watch() {
+  watchdog_.reset();
+  // Else the removal of the folder could meet a file that its rank removes, and give up.
+  communicator_.barrier();
+  if (lease_) {
+    std::error_code ignored;  // no harm if it stays
+    fs::remove_all(out_ / ".ranks", ignored);
+  }
+}
+
 void TrainingRun::resume() {
   together(communicator_, [&] {
     const std::string& before = config_.init.continue_from;
@@ -362,11 +373,7 @@ TrainOutcome TrainingRun::finish() {
       task_->write_model(out_ / "model", origin_.lineage);
     }
   });
-  watchdog_.reset();
-  if (lease_) {
-    std::error_code ignored;  // the other ranks remove their records too
-    fs::remove_all(out_ / ".ranks", ignored);
-  }
+  end_watch();
   return {.code = done ? ExitCode::kDone : ExitCode::kResumable,
           .steps_done = step_,
           .weights_hash = hash_tensors(weights())};

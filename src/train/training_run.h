@@ -41,6 +41,7 @@ class TrainingRun {
   [[nodiscard]] NamedTensors weights() const;
   void open_run_folder();
   void start_watch();
+  void end_watch();
   void resume();
   void load(const Checkpoint& checkpoint, const std::filesystem::path& run_folder);
   void check_start();
