@@ -170,10 +170,12 @@ class Reader {
   }
 
   void read_scores() {
-    Sheet sheet(request_.scores,
-                {"case", "stage", "domain", "vendor", "fold", "sequence", "seed", "q4", "q1", "p1",
-                 "p2", "p3", "p4", "call", "fallback", "from_prior", "cam_inside", "mask_share"},
-                problems_);
+    // `split` is what `hepar classify` writes for its reader; no score depends on it.
+    Sheet sheet(
+        request_.scores,
+        {"case", "stage", "domain", "vendor", "split", "fold", "sequence", "seed", "q4", "q1", "p1",
+         "p2", "p3", "p4", "call", "fallback", "from_prior", "cam_inside", "mask_share"},
+        problems_);
     sheet.require_columns({"q4", "q1"});
     if (sheet.has("p1") || sheet.has("p2") || sheet.has("p3") || sheet.has("p4")) {
       sheet.require_columns({"p1", "p2", "p3", "p4"});
