@@ -44,19 +44,36 @@ list(APPEND CMAKE_BUILD_RPATH ${HEPAR_CUDART_DIRS})
 find_library(HEPAR_TORCH_CUDA torch_cuda HINTS ${HEPAR_TORCH_LIB} NO_DEFAULT_PATH)
 find_library(HEPAR_C10_CUDA c10_cuda HINTS ${HEPAR_TORCH_LIB} NO_DEFAULT_PATH)
 find_package(CUDAToolkit QUIET)
-set(HEPAR_HAVE_CUDA OFF)
-if(HEPAR_CUDA STREQUAL "ON" OR (HEPAR_CUDA STREQUAL "AUTO" AND CUDAToolkit_FOUND AND HEPAR_TORCH_CUDA))
-  if(NOT CUDAToolkit_FOUND OR NOT HEPAR_TORCH_CUDA)
-    message(FATAL_ERROR "HEPAR_CUDA=ON needs a CUDA toolkit and a LibTorch built with CUDA; "
-                        "toolkit found: ${CUDAToolkit_FOUND}, libtorch_cuda: ${HEPAR_TORCH_CUDA}")
+include(CheckLanguage)
+check_language(CUDA)
+find_path(HEPAR_NCCL_INCLUDE nccl.h
+  HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/include ${CUDAToolkit_INCLUDE_DIRS})
+# NCCL must be the very library that LibTorch loads: two of them in one process deadlock.
+find_library(HEPAR_NCCL NAMES nccl libnccl.so.2
+  HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/lib ${CUDAToolkit_LIBRARY_DIR} /usr/local/cuda/lib)
+
+set(HEPAR_CUDA_MISSING)
+foreach(part CUDAToolkit_FOUND CMAKE_CUDA_COMPILER HEPAR_TORCH_CUDA HEPAR_C10_CUDA HEPAR_NCCL_INCLUDE HEPAR_NCCL)
+  if(NOT ${part})
+    list(APPEND HEPAR_CUDA_MISSING ${part})
   endif()
+endforeach()
+if(HEPAR_CUDA STREQUAL "ON" AND HEPAR_CUDA_MISSING)
+  message(FATAL_ERROR "HEPAR_CUDA=ON needs a CUDA toolkit with nvcc, a LibTorch built with CUDA, and NCCL "
+                      "(launch/bootstrap.sh --cuda); not found: ${HEPAR_CUDA_MISSING}")
+endif()
+set(HEPAR_HAVE_CUDA OFF)
+if(NOT HEPAR_CUDA STREQUAL "OFF" AND NOT HEPAR_CUDA_MISSING)
   set(HEPAR_HAVE_CUDA ON)
-  find_path(HEPAR_NCCL_INCLUDE nccl.h
-    HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/include ${CUDAToolkit_INCLUDE_DIRS} REQUIRED)
-  # NCCL must be the very library that LibTorch loads: two of them in one process deadlock.
-  find_library(HEPAR_NCCL NAMES nccl libnccl.so.2
-    HINTS ${CMAKE_SOURCE_DIR}/.deps/site/nvidia/nccl/lib ${CUDAToolkit_LIBRARY_DIR}
-          /usr/local/cuda/lib REQUIRED)
+endif()
+
+# Also without CUDA in this build: the target cuda_check compiles and links what such a build adds.
+if(NOT HEPAR_CUDA_MISSING)
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80 90)
+  endif()
+  set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 knows no newer one of nvcc
+  enable_language(CUDA)
   # Nothing of ours calls into libtorch_cuda: it registers its kernels when it is loaded. A linker that
   # drops unused libraries would leave a program that says LibTorch has no CUDA.
   hepar_dependency(cuda

@@ -30,6 +30,28 @@ function(hepar_module name)
   endif()
 endfunction()
 
+# hepar_cuda_sources(NAME file...): sources of a module that differ in a build with CUDA, and its kernels
+# (*.cu). All other sources are the same with and without. A build without CUDA compiles them too, for
+# cuda_check, where the toolkit is there.
+function(hepar_cuda_sources name)
+  if(NOT TARGET hepar_dep_cuda)
+    return()
+  endif()
+  file(GLOB kernels CONFIGURE_DEPENDS *.cu)
+  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  add_library(hepar_${name}_cuda OBJECT EXCLUDE_FROM_ALL ${ARGN} ${kernels})
+  target_include_directories(hepar_${name}_cuda PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(hepar_${name}_cuda PRIVATE $<TARGET_PROPERTY:hepar_${name},LINK_LIBRARIES> hepar_dep_cuda)
+  target_compile_options(hepar_${name}_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
+  if(HEPAR_HAVE_CUDA)
+    get_target_property(sources hepar_${name} SOURCES)
+    list(REMOVE_ITEM sources ${ARGN})
+    set_target_properties(hepar_${name} PROPERTIES SOURCES "${sources}")
+    target_sources(hepar_${name} PRIVATE $<TARGET_OBJECTS:hepar_${name}_cuda>)
+    target_link_libraries(hepar_${name} PUBLIC $<LINK_ONLY:hepar_dep_cuda>)
+  endif()
+endfunction()
+
 # What most sources without Torch include costs half of their time: compiled once too.
 set(HEPAR_PLAIN_HEADERS <algorithm> <filesystem> <functional> <map> <memory> <optional> <string> <vector>
                         <nlohmann/json.hpp>)
@@ -130,8 +152,9 @@ function(_hepar_test_mains)
 endfunction()
 
 # hepar_test(NAME LINK module... [TORCH] [TIMEOUT s]): one GoogleTest program from every *_test.cpp of the
-# current folder that is not *_mpi_test.cpp, one ctest entry; and, where there are *_mpi_test.cpp files, a
-# second program run with 1, 2 and 4 ranks.
+# current folder that is neither *_mpi_test.cpp nor *_gpu_test.cpp, one ctest entry; where there are
+# *_mpi_test.cpp files, a second program run with 1, 2 and 4 ranks; where there are *_gpu_test.cpp files, a
+# third with 1 and 2 ranks, both of the first GPU, of a build with CUDA.
 function(hepar_test name)
   cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "LINK;DEPS" ${ARGN})
   if(NOT ARG_TIMEOUT)
@@ -140,7 +163,9 @@ function(hepar_test name)
   _hepar_test_mains()
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
   set(mpi_sources ${sources})
-  list(FILTER sources EXCLUDE REGEX "_mpi_test\\.cpp$")
+  set(gpu_sources ${sources})
+  list(FILTER gpu_sources INCLUDE REGEX "_gpu_test\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_(mpi|gpu)_test\\.cpp$")
   list(FILTER mpi_sources INCLUDE REGEX "_mpi_test\\.cpp$")
   if(sources)
     _hepar_test_program(test_${name} "$<TARGET_OBJECTS:hepar_test_main>;${sources}")
@@ -157,7 +182,36 @@ function(hepar_test name)
                            PROCESSORS 2)
     endforeach()
   endif()
+  if(gpu_sources AND TARGET hepar_dep_cuda)
+    _hepar_gpu_test(${name} "${gpu_sources}")
+  endif()
 endfunction()
+
+# Without a GPU its tests skip themselves, and ctest counts the program as skipped.
+macro(_hepar_gpu_test name gpu_sources)
+  set(objects)
+  foreach(module dist nn)
+    if(NOT HEPAR_HAVE_CUDA)
+      list(APPEND objects $<TARGET_OBJECTS:hepar_${module}_cuda>)  # before the module's own, which then stay out
+    endif()
+  endforeach()
+  _hepar_test_program(test_${name}_gpu "$<TARGET_OBJECTS:hepar_test_mpi_main>;${gpu_sources};${objects}")
+  target_link_libraries(test_${name}_gpu PRIVATE hepar::dist hepar::nn hepar_dep_cuda hepar_dep_mpi)
+  if(NOT TARGET cuda_check)
+    add_custom_target(cuda_check)
+  endif()
+  add_dependencies(cuda_check test_${name}_gpu)
+  if(HEPAR_HAVE_CUDA)
+    foreach(ranks 1 2)
+      add_test(NAME ${name}_gpu_${ranks} COMMAND ${CMAKE_SOURCE_DIR}/tests/support/mpirun.sh ${ranks}
+               $<TARGET_FILE:test_${name}_gpu>)
+      set_tests_properties(${name}_gpu_${ranks} PROPERTIES LABELS "gpu" TIMEOUT ${ARG_TIMEOUT}
+                           SKIP_REGULAR_EXPRESSION "no GPU here" RUN_SERIAL ON)
+    endforeach()
+  else()
+    set_target_properties(test_${name}_gpu PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
+endmacro()
 
 macro(_hepar_test_program target test_sources)
   add_executable(${target} ${test_sources})

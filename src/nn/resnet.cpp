@@ -187,8 +187,8 @@ class ResNet final : public Backbone {
     require<ShapeError>(voi.dim() == 5 && voi.size(1) == in_channels_,
                         "backbone: wanted a VOI [N, " + std::to_string(in_channels_) +
                             ", z, y, x], found " + c10::str(voi.sizes()));
-    // As in the U-Nets: channels-last pays on the CPU with norms of our own.
-    at::Tensor x = voi.is_cpu() ? nn::channels_last(voi) : voi;
+    // As in the U-Nets: channels-last pays where there are norms of our own.
+    at::Tensor x = nn::prefers_channels_last(voi.device()) ? nn::channels_last(voi) : voi;
     x = norm1_->forward(nn::convolve(*conv1_, x), nn::kRelu);
     if (geometry_.pool) {
       x = at::max_pool3d(x, {3, 3, 3}, {2, 2, 2}, {1, 1, 1});

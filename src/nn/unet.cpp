@@ -129,9 +129,10 @@ class UNet final : public SegmentationNetwork {
   std::vector<at::Tensor> forward(const at::Tensor& image) override {
     check(image);
     const Autocast autocast(compute_);
-    // Channels-last pays on the CPU with a norm of our own (convolutions take the order of their
+    // Channels-last pays where there is a norm of our own (convolutions take the order of their
     // input).
-    const at::Tensor x = image.is_cpu() ? nn::channels_last(image) : image;
+    const at::Tensor x =
+        nn::prefers_channels_last(image.device()) ? nn::channels_last(image) : image;
     return decoder_->forward(encoder_->forward(x), deep_supervision);
   }
 

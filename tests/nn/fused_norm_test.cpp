@@ -7,49 +7,21 @@
 
 #include <vector>
 
+#include "nn/norm_problem.h"
+
 namespace hepar::nn {
 namespace {
 
-struct Problem {
-  std::int64_t samples, channels;
-  double slope;
-  double offset;  ///< of every value: large means must not cost the variance its digits
-  std::int64_t groups = 0;
-};
+using test::distance;
+using test::NormProblem;
+using test::NormResult;
+using test::run_norm;
 
-struct Result {
-  at::Tensor y, dx, dweight, dbias;
-};
-
-/// Runs `function` on the problem's numbers in the given type and order and differentiates it.
-template <class F>
-Result run(const Problem& problem, at::ScalarType type, const F& function) {
-  torch::manual_seed(5);
-  const std::vector<std::int64_t> shape{problem.samples, problem.channels, 5, 6, 7};
-  auto x = torch::randn(shape).mul(1.7).add(problem.offset).to(type);
-  auto weight = torch::randn({problem.channels}).to(type).requires_grad_();
-  auto bias = torch::randn({problem.channels}).to(type).requires_grad_();
-  const auto direction =
-      channels_last(torch::randn(shape).to(type));  // as a convolution's gradient
-  x = channels_last(x).detach().requires_grad_();
-
-  const at::Tensor y =
-      function(x, weight, bias, NormActivation{1e-5, problem.slope, problem.groups});
-  (y * direction).sum().backward();
-  return {y.detach(), x.grad(), weight.grad(), bias.grad()};
-}
-
-double distance(const at::Tensor& a, const at::Tensor& b) {
-  const auto wide = b.to(torch::kDouble);
-  return (a.to(torch::kDouble) - wide).abs().max().item<double>() /
-         std::max(1.0, wide.abs().max().item<double>());
-}
-
-class FusedNorm : public testing::TestWithParam<Problem> {};
+class FusedNorm : public testing::TestWithParam<NormProblem> {};
 
 TEST_P(FusedNorm, EqualsThePlainCompositionInDouble) {
-  const Result found = run(GetParam(), torch::kFloat, fused_norm_activation);
-  const Result plain = run(GetParam(), torch::kDouble, norm_activation_plain);
+  const NormResult found = run_norm(GetParam(), torch::kFloat, fused_norm_activation);
+  const NormResult plain = run_norm(GetParam(), torch::kDouble, norm_activation_plain);
 
   const double tolerance = GetParam().offset > 0 ? 1e-3 : 3e-6;  // of float input at that offset
   EXPECT_LE(distance(found.y, plain.y), tolerance);
@@ -59,11 +31,12 @@ TEST_P(FusedNorm, EqualsThePlainCompositionInDouble) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, FusedNorm,
-                         testing::Values(Problem{2, 1, 0.01, 0}, Problem{1, 3, 0.01, 0},
-                                         Problem{3, 16, 0.01, 0}, Problem{2, 37, 0.2, 0},
-                                         Problem{1, 20, 1.0, 0}, Problem{2, 16, 1.0, 100},
-                                         Problem{2, 24, 0.0, 0, 12}, Problem{3, 6, 1.0, 0, 2},
-                                         Problem{2, 5, 0.01, 0, 1}));
+                         testing::Values(NormProblem{2, 1, 0.01, 0}, NormProblem{1, 3, 0.01, 0},
+                                         NormProblem{3, 16, 0.01, 0}, NormProblem{2, 37, 0.2, 0},
+                                         NormProblem{1, 20, 1.0, 0}, NormProblem{2, 16, 1.0, 100},
+                                         NormProblem{2, 24, 0.0, 0, 12},
+                                         NormProblem{3, 6, 1.0, 0, 2},
+                                         NormProblem{2, 5, 0.01, 0, 1}));
 
 TEST(FusedNorm, IsUsedForChannelsLastFloatOnly) {
   const auto weight = torch::ones({4}), bias = torch::zeros({4});
