@@ -40,13 +40,13 @@ std::int64_t input_channels(const VolumeInputConfig& config, std::int64_t channe
 }
 
 at::Tensor volume_input(const at::Tensor& voi, const VolumeInputConfig& config) {
+  const bool in_liver = config.intensity == "liver";
+  if (!in_liver && !config.liver_channel) {
+    return voi;  // also without a mask: the backbone knows how many channels it wants
+  }
   require<ShapeError>(
       voi.dim() == 5 && voi.size(1) >= 2,
       "volume input: wanted a VOI [N, images and mask, z, y, x], found " + c10::str(voi.sizes()));
-  const bool in_liver = config.intensity == "liver";
-  if (!in_liver && !config.liver_channel) {
-    return voi;
-  }
   const std::int64_t images = voi.size(1) - 1;
   const at::Tensor mask = voi.narrow(1, images, 1);
   const at::Tensor inside = mask.gt(0).to(voi.scalar_type());

@@ -63,8 +63,12 @@ TEST(VolumeInput, IsFiniteInAConstantLiver) {
   expect_channel(volume_input(voi, {.intensity = "liver"}), 0, {3, -3, 0, 0, 0, 0, 0, 0});
 }
 
-TEST(VolumeInput, WantsAMask) {
-  EXPECT_THROW(volume_input(torch::zeros({1, 1, 2, 2, 2}), {}), ShapeError);
+TEST(VolumeInput, WantsAMaskWhereItIsRead) {
+  const at::Tensor image = torch::ones({1, 1, 2, 2, 2});
+
+  EXPECT_THROW(volume_input(image, {.intensity = "liver"}), ShapeError);
+  EXPECT_THROW(volume_input(image, {.liver_channel = true}), ShapeError);
+  EXPECT_TRUE(torch::equal(volume_input(image, {}), image));
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ std::int64_t input_channels(const VolumeInputConfig& config, std::int64_t channe
 /// with 0 outside the liver, mask. Intensity "liver": mean 0 and sd 1 inside the mask of each image
 /// of each volume, cut at three sd, so that neither vessels nor what lies around decides how the
 /// parenchyma looks. A volume without a mask stays standardised over the box; its liver channel is
-/// 0 everywhere. Throws ShapeError.
+/// 0 everywhere. As configured by default the VOI as it is, also without a mask's channel; else
+/// throws ShapeError where there is none.
 at::Tensor volume_input(const at::Tensor& voi, const VolumeInputConfig& config);
 
 }  // namespace hepar
