@@ -62,8 +62,9 @@ void LabelMap::apply(LabelImage& labels, const std::string& where) const {
   for (std::int16_t& label : labels.voxels) {
     const bool declared =
         label >= 0 && label < kValues && to_[static_cast<std::size_t>(label)] != kUndeclared;
-    require<DataError>(declared,
-                       where + ": label " + std::to_string(label) + " is none of the source's");
+    if (!declared) {  // no require(): its text would be made for every voxel
+      throw DataError(where + ": label " + std::to_string(label) + " is none of the source's");
+    }
     label = to_[static_cast<std::size_t>(label)];
   }
 }
