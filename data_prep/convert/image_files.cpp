@@ -60,8 +60,9 @@ void apply_rules(const std::vector<MaskValues>& rules, LabelImage& mask, const s
     const auto rule = std::find_if(rules.begin(), rules.end(), [&](const MaskValues& candidate) {
       return value >= candidate.low && value <= candidate.high;
     });
-    require<DataError>(rule != rules.end(),
-                       where + ": wanted the values " + known + ", found " + std::to_string(value));
+    if (rule == rules.end()) {  // no require(): its text would be made for every voxel
+      throw DataError(where + ": wanted the values " + known + ", found " + std::to_string(value));
+    }
     value = static_cast<std::int16_t>(rule->label);
   }
 }
