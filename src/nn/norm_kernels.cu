@@ -34,8 +34,7 @@ __device__ float through_activation(float gradient, float z, float slope) {
   return gradient * (z > 0 ? 1.0F : slope);
 }
 
-// --- How threads lie over x: x of a block over packs of channels, y over voxels of a piece
-// ---------
+// --- How threads lie over x: x of a block over packs of channels, y over voxels of a piece ---
 
 struct Pieces {
   std::int64_t count, voxels;  ///< of a sample; of a piece
@@ -89,8 +88,7 @@ struct Map {
   __device__ float operator()(float x, int i) const { return x * scale[i] + shift[i]; }
 };
 
-// --- Sums: two of each channel, by piece, then over pieces
-// ----------------------------------------
+// --- Sums: two of each channel, by piece, then over pieces ---
 
 /// Adds the threads of a block that share channels, in order, and writes the two sums.
 __device__ void add_rows(double first, double second, double* to_first, double* to_second,
@@ -200,11 +198,28 @@ __global__ void __launch_bounds__(kThreads)
   add_rows(first, second, to, to + shape.values(), place.inside);
 }
 
-// --- What the sums say, one thread a sample and channel
-// -------------------------------------------
+// --- What the sums say, one thread a sample and channel ---
 
 __device__ std::int64_t thread_index() {
   return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+}
+
+struct GroupTotals {
+  double first, second;
+};
+
+/// The two totals of the group that sample and channel `i` are in, each times the factor of its own
+/// channel.
+template <class Factor>
+__device__ GroupTotals over_group(const NormShape& shape, const double* totals, std::int64_t i,
+                                  const Factor& factor) {
+  const std::int64_t begin = i / shape.group_width * shape.group_width;
+  GroupTotals sum{};
+  for (std::int64_t j = begin; j < begin + shape.group_width; ++j) {
+    sum.first += factor(j) * totals[j];
+    sum.second += factor(j) * totals[shape.values() + j];
+  }
+  return sum;
 }
 
 __global__ void find_coefficients(NormShape shape, const double* totals, ForwardPass pass) {
@@ -213,14 +228,9 @@ __global__ void find_coefficients(NormShape shape, const double* totals, Forward
     return;
   }
   const double count = static_cast<double>(shape.voxels * shape.group_width);
-  double first = 0, second = 0;
-  for (std::int64_t j = i / shape.group_width * shape.group_width, n = 0; n < shape.group_width;
-       ++n) {
-    first += totals[j + n];
-    second += totals[shape.values() + j + n];
-  }
-  const double mean = first / count;
-  const double inverse = rsqrt(fmax(0.0, second / count - mean * mean) + pass.epsilon);
+  const GroupTotals sum = over_group(shape, totals, i, [](std::int64_t) { return 1.0; });
+  const double mean = sum.first / count;
+  const double inverse = rsqrt(fmax(0.0, sum.second / count - mean * mean) + pass.epsilon);
   const std::int64_t c = i % shape.channels;
   const double scale = pass.weight[c] * inverse;
   const Coefficients& to = pass.coefficients;
@@ -237,18 +247,13 @@ __global__ void find_input_gradient(NormShape shape, const double* totals, Backw
   if (i >= shape.values()) {
     return;
   }
+  const Coefficients& k = pass.coefficients;
   const double count = static_cast<double>(shape.voxels * shape.group_width);
-  double gradient = 0, projection = 0;
-  for (std::int64_t j = i / shape.group_width * shape.group_width, n = 0; n < shape.group_width;
-       ++n) {
-    const double scale = pass.coefficients.scale[j + n];
-    gradient += scale * totals[j + n];
-    projection += scale * totals[shape.values() + j + n];
-  }
-  const double by_normal = -projection / count;
-  pass.by_value[i] = static_cast<float>(by_normal * pass.coefficients.normal_scale[i]);
-  pass.constant[i] =
-      static_cast<float>(by_normal * pass.coefficients.normal_shift[i] - gradient / count);
+  const GroupTotals sum = over_group(
+      shape, totals, i, [&](std::int64_t j) { return static_cast<double>(k.scale[j]); });
+  const double by_normal = -sum.second / count;
+  pass.by_value[i] = static_cast<float>(by_normal * k.normal_scale[i]);
+  pass.constant[i] = static_cast<float>(by_normal * k.normal_shift[i] - sum.first / count);
 }
 
 __global__ void find_parameter_gradients(NormShape shape, const double* totals, float* dweight,
@@ -266,8 +271,7 @@ __global__ void find_parameter_gradients(NormShape shape, const double* totals, 
   dbias[c] = static_cast<float>(gradient);
 }
 
-// --- Passes over x that write
-// ----------------------------------------------------------------------
+// --- Passes over x that write ---
 
 template <class T, int V>
 __global__ void __launch_bounds__(kThreads)
@@ -313,8 +317,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// --- Launches
-// --------------------------------------------------------------------------------------
+// --- Launches ---
 
 /// Channels that can be moved at once from all of these pointers.
 template <class T>
