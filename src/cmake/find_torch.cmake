@@ -32,6 +32,20 @@ hepar_dependency(torch
   INCLUDE ${HEPAR_TORCH_INCLUDE} ${HEPAR_TORCH_INCLUDE}/torch/csrc/api/include
   LINK ${HEPAR_TORCH_CPU} ${HEPAR_C10} Threads::Threads)
 
+# at::parallel_for is a template: in a source that is compiled without OpenMP it is a plain loop, whatever
+# LibTorch itself does. The runtime must be the very one that LibTorch loads, which may lie beside it. (The
+# thread sanitizer knows nothing of its locks.)
+file(STRINGS ${HEPAR_TORCH_INCLUDE}/ATen/Config.h HEPAR_TORCH_OPENMP REGEX "define AT_PARALLEL_OPENMP 1")
+if(HEPAR_TORCH_OPENMP AND NOT HEPAR_SANITIZE MATCHES thread)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  file(GLOB HEPAR_OPENMP_RUNTIME ${HEPAR_TORCH_LIB}/libgomp*.so* ${HEPAR_TORCH_LIB}/libiomp5.so)
+  if(NOT HEPAR_OPENMP_RUNTIME)
+    set(HEPAR_OPENMP_RUNTIME ${OpenMP_CXX_LIBRARIES})
+  endif()
+  target_compile_options(hepar_dep_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${OpenMP_CXX_FLAGS}>)
+  target_link_libraries(hepar_dep_torch INTERFACE ${HEPAR_OPENMP_RUNTIME})
+endif()
+
 # A CUDA wheel's libtorch_cpu needs libcudart and libcupti at start even when no GPU is used. Beside the
 # wheel it finds them itself; the toolkit's folder is the other place. RPATH, not RUNPATH: it counts for the
 # libraries of libraries too. CMake adds LibTorch's own folder, and takes both out again when it installs.
