@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "hepar/core/error.h"
 #include "hepar/core/log.h"
@@ -25,6 +27,36 @@ void refuse_silent_singleton(int announced, int size) {
                          "the MPI that hepar was built with, or with 'srun --mpi=pmix' "
                          "(see 'srun --mpi=list')");
 }
+
+/// What OpenMPI need not do for a lone process: start a daemon beside it, which serves
+/// MPI_Comm_spawn only, and look for networks (libpsm and libpsm2 alone take 0.2 s to find none).
+/// What is set already stays; programs that this one starts see nothing of it.
+class LoneSettings {
+ public:
+  explicit LoneSettings(bool lone) {
+    for (const auto& [name, value] : kSettings) {
+      if (lone && std::getenv(name) == nullptr && ::setenv(name, value, /*overwrite=*/0) == 0) {
+        set_.push_back(name);
+      }
+    }
+  }
+  ~LoneSettings() {
+    for (const char* name : set_) {
+      ::unsetenv(name);
+    }
+  }
+  LoneSettings(const LoneSettings&) = delete;
+  LoneSettings& operator=(const LoneSettings&) = delete;
+  LoneSettings(LoneSettings&&) = delete;
+  LoneSettings& operator=(LoneSettings&&) = delete;
+
+ private:
+  static constexpr std::array<std::pair<const char*, const char*>, 3> kSettings{
+      {{"OMPI_MCA_ess_singleton_isolated", "1"},
+       {"OMPI_MCA_pml", "ob1"},
+       {"OMPI_MCA_btl", "self"}}};
+  std::vector<const char*> set_;
+};
 
 }  // namespace
 
@@ -52,10 +84,7 @@ MpiEnvironment::MpiEnvironment(int& argc, char**& argv)
     : exceptions_at_start_(std::uncaught_exceptions()) {
   // Before MPI starts: OpenMPI's own start of a lone process sets PMIX_* variables.
   const int announced = announced_ranks([](const char* name) { return std::getenv(name); });
-  if (announced == 0) {
-    // A lone process needs no daemon of OpenMPI's beside it: that serves MPI_Comm_spawn only.
-    ::setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
-  }
+  const LoneSettings settings(announced == 0);
   int provided = MPI_THREAD_SINGLE;
   mpi_check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   mpi_check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");

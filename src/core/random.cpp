@@ -85,6 +85,13 @@ double RandomStream::normal() {
   return radius * std::cos(angle);
 }
 
+RandomStream RandomStream::after(std::uint32_t blocks) const {
+  require(counter_[0] == 0, "RandomStream::after: wanted a stream of which nothing was drawn");
+  RandomStream later = *this;
+  later.counter_[0] = blocks;
+  return later;
+}
+
 void RandomStream::shuffle(std::vector<std::int64_t>& v) {
   for (std::size_t i = v.size(); i > 1; --i) {
     std::swap(v[i - 1], v[static_cast<std::size_t>(integer(static_cast<std::int64_t>(i)))]);

@@ -5,6 +5,7 @@
 
 #include "convolution.h"
 #include "norm_activation.h"
+#include "weight_init.h"
 
 namespace hepar::nn {
 namespace {
@@ -32,7 +33,7 @@ AffineImpl::AffineImpl(std::int64_t channels)
       bias(register_parameter("bias", torch::zeros({channels}))) {}
 
 ConvBlockImpl::ConvBlockImpl(const ConvShape& shape) : activate(shape.activate) {
-  conv = register_module("conv", torch::nn::Conv3d(conv_options(shape)));
+  conv = register_module("conv", undrawn(conv_options(shape)));
   norm = register_module("norm", Affine(shape.out));
 }
 

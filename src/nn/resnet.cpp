@@ -66,11 +66,11 @@ const Geometry& geometry_of(const std::string& name) {
 
 torch::nn::Conv3d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel,
                               const StageShape& how) {
-  return torch::nn::Conv3d(torch::nn::Conv3dOptions(in, out, kernel)
-                               .stride(how.stride)
-                               .dilation(how.dilation)
-                               .padding(kernel / 2 * how.dilation)
-                               .bias(false));
+  return nn::undrawn(torch::nn::Conv3dOptions(in, out, kernel)
+                         .stride(how.stride)
+                         .dilation(how.dilation)
+                         .padding(kernel / 2 * how.dilation)
+                         .bias(false));
 }
 
 struct BlockShape {

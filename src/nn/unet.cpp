@@ -77,8 +77,8 @@ struct DecoderImpl : torch::nn::Module {
       const std::int64_t deep = options.features[below];
       const std::int64_t width = options.features[below - 1];
       const at::IntArrayRef stride(options.strides[below]);
-      transpconvs->push_back(torch::nn::ConvTranspose3d(
-          torch::nn::ConvTranspose3dOptions(deep, width, stride).stride(stride)));
+      transpconvs->push_back(
+          nn::undrawn(torch::nn::ConvTranspose3dOptions(deep, width, stride).stride(stride)));
       stages->push_back(nn::ConvStack(
           ConvShape{.in = 2 * width, .out = width, .kernel = options.kernels[below - 1]},
           options.convs_per_decoder_level[level]));

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <set>
 
+#include "hepar/core/error.h"
+
 namespace hepar {
 namespace {
 
@@ -36,6 +38,19 @@ TEST(Random, EachPartOfTheAddressGivesAnotherStream) {
 
   EXPECT_EQ(first.size(), 5u);
   EXPECT_EQ(RandomStream(base).next_u64(), RandomStream(base).next_u64());
+}
+
+TEST(Random, ALaterPartOfAStreamIsWhatDrawingReaches) {
+  const RandomStream random({.seed = 9, .purpose = Purpose::kTest, .step = 1, .slot = 2});
+  RandomStream drawn = random;
+  for (int i = 0; i < 6; ++i) {
+    drawn.normal();
+  }
+  RandomStream later = random.after(3);
+
+  EXPECT_EQ(later.normal(), drawn.normal());
+  EXPECT_EQ(later.normal(), drawn.normal());
+  EXPECT_THROW(static_cast<void>(drawn.after(1)), Error);
 }
 
 TEST(Random, IntegersAreUniformAndInRange) {

@@ -41,6 +41,8 @@ class RandomStream {
   bool chance(double probability);             ///< true with this probability
   std::int64_t integer(std::int64_t n);        ///< in [0, n), unbiased; n >= 1
   double normal();                             ///< mean 0, standard deviation 1 (Box–Muller)
+  /// A new stream as it stands `blocks` blocks of four words, or of two normals, later.
+  [[nodiscard]] RandomStream after(std::uint32_t blocks) const;
   void shuffle(std::vector<std::int64_t>& v);  ///< Fisher–Yates
 
   // Named requirement UniformRandomBitGenerator, for <random> and <algorithm>.
