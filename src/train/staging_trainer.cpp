@@ -155,6 +155,9 @@ class StagingTask : public TrainingTask {
         reducer.add_micro_batch();
         open_shard = shard;
       }
+      if (next + 1 == terms.size()) {
+        reducer.overlap_next_backward();
+      }
       (loss_->surrogate(terms[next], totals, csl_weight) * loss_scale).backward();
       terms[next++] = {};  // frees the graph before the next one's backward allocates
     });

@@ -12,6 +12,9 @@ SegmentationLoss::Value backward_global_batch(const TrainingStep& step,
   }
   const std::vector<double> totals = reduce_in_order(sums, step.communicator, step.reduction);
   for (SegmentationLoss::Terms& term : terms) {
+    if (&term == &terms.back()) {
+      step.reducer.overlap_next_backward();
+    }
     (step.loss.surrogate(term, totals) * step.loss_scale).backward();
     term = {};  // frees the graph before the next one's backward allocates
     step.reducer.add_micro_batch();
