@@ -14,6 +14,7 @@
 #include "../../src/nn/fused_norm.h"
 #include "../../src/nn/weight_gradient.h"
 #include "hepar/comm/environment.h"
+#include "hepar/core/memory.h"
 #include "hepar/dist/gradient_reducer.h"
 #include "hepar/nn/segmentation_loss.h"
 #include "hepar/nn/unet.h"
@@ -39,6 +40,12 @@ Plan plan_of_cohort() {
 
 double distance(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>() / std::max(1e-6, b.abs().max().item<double>());
+}
+
+/// Beside a kink two roundings may fall on either side, and the gradient of that value is another:
+/// means do not notice.
+double mean_distance(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().mean().item<double>() / b.abs().mean().item<double>();
 }
 
 // --- Norm and activation -------------------------------------------------------------------------
@@ -93,7 +100,7 @@ void add_norm(const Plan& plan) {
     add("norm and activation with backward/" + side.name,
         [=] { problem->forward_backward(side.function); });
   }
-  require_equal("norm and activation", distance(gradients[0], gradients[1]), 1e-4);
+  require_equal("norm and activation", mean_distance(gradients[0], gradients[1]), 1e-5);
 }
 
 // --- Loss ----------------------------------------------------------------------------------------
@@ -336,6 +343,7 @@ void set_up(OperatorTimes& times) {
 }  // namespace hepar::bench
 
 int main(int argc, char** argv) {
+  hepar::keep_freed_memory();  // as hepar-engine
   const hepar::MpiEnvironment environment(argc, argv);
   hepar::bench::OperatorTimes times;
   const int code = hepar::bench::run_in_turns(argc, argv, [&] { hepar::bench::set_up(times); });

@@ -20,7 +20,8 @@ import sys
 import venv
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROW_NAMES = ("preprocess", "step", "step_plain", "loader", "predict", "predict_small", "start", "ranks", "window")
+ROW_NAMES = ("preprocess", "step", "step_plain", "loader", "predict", "predict_small", "start", "window", "ranks", "scaling",
+             "memory")
 PACKAGES = ("torch", "nnunetv2", "batchgeneratorsv2", "dynamic-network-architectures", "monai", "numpy", "scipy",
             "scikit-image", "SimpleITK")
 BUSY = 0.1  # share of the processors used by others from which a row is called loaded
@@ -113,12 +114,12 @@ def table(lines):
 
 def measure(name, arguments):
     """What is known of one row afterwards: its lines, or why it failed."""
+    from peer_rows import layouts, rows
     from peer_rows.measuring import Failed, Turns
-    from peer_rows.rows import ROWS
     turns = Turns(arguments.repeats or (1 if arguments.quick else 5), say)
     say(f"{name}:")
     try:
-        found = ROWS[name](Context(arguments, turns))
+        found = {**rows.ROWS, **layouts.ROWS}[name](Context(arguments, turns))
     except Failed as error:
         say(f"  FAILED: {error}")
         return {"failed": str(error), "lines": []}

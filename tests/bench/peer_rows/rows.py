@@ -1,5 +1,4 @@
 """The rows of the table: each makes its data, measures both sides in turn and returns lines of measuring.compare()."""
-import glob
 import json
 import os
 import shutil
@@ -7,7 +6,7 @@ import statistics
 import sys
 
 from .cohorts import Cohort, check_configuration, image_and_labels, last_json_of, parameter_count, same, write_nifti
-from .measuring import Failed, compare, run, run_together
+from .measuring import Failed, compare, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 IMPORT = os.path.join(HERE, "..", "..", "..", "data_prep", "tools", "import_nnunet.py")
@@ -67,7 +66,7 @@ def step_plain(context):
 
 def train_steps(context, name, trainer, setting):
     cohort, out = cohort_of_training(context), os.path.join(context.work, "training", "run")
-    warm, count = (1, 2) if context.quick else (3, 6)
+    warm, count = (1, 2) if context.quick else (2, 4)
     environment = {"nnUNet_n_proc_DA": "1", "OMP_NUM_THREADS": str(context.threads)}
     parameters = {}
 
@@ -239,37 +238,5 @@ def start(context):
     return lines + ([compare("status of an experiment", "s", a["status"], None)] if "status" in a else [])
 
 
-def ranks(context):
-    """Two ranks against one, beside what two processes that know nothing of each other reach on this machine."""
-    cohort = cohort_of_training(context)
-    warm, count = (1, 2) if context.quick else (3, 6)
-    folder = os.path.join(context.work, "training")
-    plain = ("augmentation.enabled=false",)
-    root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
-
-    def rate(out):
-        return statistics.median(line["samples_per_s"] for line in metrics_of(out)[warm:])
-
-    def command(name):
-        return train_command(context, cohort, os.path.join(folder, name), warm + count, 1, *plain)
-
-    def one():
-        run(command("one"), log=context.log)
-        return {"samples_per_s": rate(os.path.join(folder, "one"))}
-
-    def two():
-        run(["mpirun", *root, "--oversubscribe", "--bind-to", "none", "-n", "2", *command("two")], log=context.log)
-        return {"samples_per_s": rate(os.path.join(folder, "two"))}
-
-    def apart():
-        run_together([command("apart_a"), command("apart_b")])
-        return {"samples_per_s": sum(rate(out) for out in sorted(glob.glob(os.path.join(folder, "apart_*"))))}
-    found = context.turns.take({"one rank": one, "two ranks": two, "two processes apart": apart})
-    values = {name: sides["samples_per_s"] for name, sides in found.items()}
-    pairs = (("two ranks", "one rank"), ("two processes apart", "one rank"), ("two ranks", "two processes apart"))
-    return [{**compare(f"{a} against {b}", "samples/s", values[a], values[b], lower_is_better=False),
-             "peer_is": f"hepar, {b}"} for a, b in pairs]
-
-
 ROWS = {"preprocess": preprocess, "step": step, "step_plain": step_plain, "loader": loader, "predict": predict,
-        "predict_small": predict_small, "start": start, "ranks": ranks, "window": window}
+        "predict_small": predict_small, "start": start, "window": window}
