@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "kernels_on_cuda.h"
 #include "norm_passes.h"
 
 namespace hepar::nn {
@@ -44,12 +45,7 @@ bool is_channels_last(const at::Tensor& x) {
 }
 
 bool has_norm(const at::Tensor& x) {
-  if (x.is_cpu()) {
-    return x.scalar_type() == at::kFloat;
-  }
-  return x.is_cuda() && has_cuda_norm() &&
-         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kHalf ||
-          x.scalar_type() == at::kBFloat16);
+  return x.is_cpu() ? x.scalar_type() == at::kFloat : is_for_cuda_kernels(x);
 }
 
 }  // namespace
@@ -62,7 +58,7 @@ bool can_fuse(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
 }
 
 bool prefers_channels_last(const at::Device& device) {
-  return device.is_cpu() || (device.is_cuda() && has_cuda_norm());
+  return device.is_cpu() || (device.is_cuda() && has_cuda_kernels());
 }
 
 at::Tensor fused_norm_activation(const at::Tensor& x, const at::Tensor& weight,

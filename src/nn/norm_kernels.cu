@@ -1,12 +1,9 @@
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-
+#include "cuda_kernels.h"
 #include "norm_kernels_cuda.h"
 
 namespace hepar::nn::cuda {
 namespace {
 
-constexpr unsigned kThreads = 256;
 constexpr unsigned kWarp = 32;
 // Values that a thread adds up in float before they join a double: double additions are slow on
 // many GPUs, and so few do not cost the variance its digits.
@@ -15,20 +12,11 @@ constexpr int kRun = 16;
 constexpr std::int64_t kMostPieces = 1024;
 constexpr std::int64_t kPieceVoxels = 512;
 
-__host__ __device__ std::int64_t over(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 /// V neighbouring channels, moved at once.
 template <class T, int V>
 struct alignas(sizeof(T) * V) Pack {
   T value[V];
 };
-
-__device__ float to_float(float x) { return x; }
-__device__ float to_float(__half x) { return __half2float(x); }
-__device__ float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ void from_float(float x, float& to) { to = x; }
-__device__ void from_float(float x, __half& to) { to = __float2half(x); }
-__device__ void from_float(float x, __nv_bfloat16& to) { to = __float2bfloat16(x); }
 
 __device__ float through_activation(float gradient, float z, float slope) {
   return gradient * (z > 0 ? 1.0F : slope);
@@ -232,10 +220,10 @@ __global__ void find_coefficients(NormShape shape, const double* totals, Forward
   const double mean = sum.first / count;
   const double inverse = rsqrt(fmax(0.0, sum.second / count - mean * mean) + pass.epsilon);
   const std::int64_t c = i % shape.channels;
-  const double scale = pass.weight[c] * inverse;
+  const double scale = static_cast<double>(pass.weight[c]) * inverse;
   const Coefficients& to = pass.coefficients;
   to.scale[i] = static_cast<float>(scale);
-  to.shift[i] = static_cast<float>(pass.bias[c] - mean * scale);
+  to.shift[i] = static_cast<float>(static_cast<double>(pass.bias[c]) - mean * scale);
   to.normal_scale[i] = static_cast<float>(inverse);
   to.normal_shift[i] = static_cast<float>(-mean * inverse);
 }
@@ -249,11 +237,12 @@ __global__ void find_input_gradient(NormShape shape, const double* totals, Backw
   }
   const Coefficients& k = pass.coefficients;
   const double count = static_cast<double>(shape.voxels * shape.group_width);
-  const GroupTotals sum = over_group(
-      shape, totals, i, [&](std::int64_t j) { return static_cast<double>(k.scale[j]); });
+  const GroupTotals sum =
+      over_group(shape, totals, i, [&](std::int64_t j) { return static_cast<double>(k.scale[j]); });
   const double by_normal = -sum.second / count;
-  pass.by_value[i] = static_cast<float>(by_normal * k.normal_scale[i]);
-  pass.constant[i] = static_cast<float>(by_normal * k.normal_shift[i] - sum.first / count);
+  pass.by_value[i] = static_cast<float>(by_normal * static_cast<double>(k.normal_scale[i]));
+  pass.constant[i] =
+      static_cast<float>(by_normal * static_cast<double>(k.normal_shift[i]) - sum.first / count);
 }
 
 __global__ void find_parameter_gradients(NormShape shape, const double* totals, float* dweight,
@@ -330,89 +319,71 @@ int pack_of(const NormShape& shape, std::initializer_list<const void*> pointers)
 }
 
 /// Where the sums over pieces stand in the scratch: behind those of the pieces.
-double* totals_of(const NormLaunch& launch) {
-  return launch.sums + 2 * Pieces(launch.shape).count * launch.shape.values();
+double* totals_of(const NormLaunch& on) {
+  return on.sums + 2 * Pieces(on.shape).count * on.shape.values();
 }
 
 template <int V, class Values>
-void find_totals(const NormLaunch& launch, const Values& values) {
-  const NormShape& shape = launch.shape;
+void find_totals(const NormLaunch& on, const Values& values) {
+  const NormShape& shape = on.shape;
   const Pieces pieces(shape);
   const Layout layout(shape, V, pieces.count);
-  sum_pieces<V>
-      <<<layout.grid, layout.block, 0, launch.stream>>>(shape, pieces.voxels, values, launch.sums);
+  launch(sum_pieces<V, Values>, layout.grid, layout.block, on.stream, shape, pieces.voxels, values,
+         on.sums);
   const Layout total(shape, 1, 1);
-  sum_over_pieces<<<total.grid, total.block, 0, launch.stream>>>(shape, pieces.count, launch.sums,
-                                                                 totals_of(launch));
-}
-
-unsigned blocks_for(std::int64_t threads) { return static_cast<unsigned>(over(threads, kThreads)); }
-
-template <class T, int V>
-void forward(const NormLaunch& launch, const ForwardPass& pass) {
-  const NormShape& shape = launch.shape;
-  find_totals<V>(launch, Moments<T, V>{static_cast<const T*>(pass.x)});
-  find_coefficients<<<blocks_for(shape.values()), kThreads, 0, launch.stream>>>(
-      shape, totals_of(launch), pass);
-  const Pieces pieces(shape);
-  const Layout layout(shape, V, pieces.count);
-  activate<T, V><<<layout.grid, layout.block, 0, launch.stream>>>(shape, pieces.voxels, pass);
+  launch(sum_over_pieces, total.grid, total.block, on.stream, shape, pieces.count, on.sums,
+         totals_of(on));
 }
 
 template <class T, int V>
-void backward(const NormLaunch& launch, const BackwardPass& pass) {
-  const NormShape& shape = launch.shape;
-  find_totals<V>(launch, GradientSums<T, V>{static_cast<const T*>(pass.x),
-                                            static_cast<const T*>(pass.gradient), pass.coefficients,
-                                            pass.slope});
-  const double* totals = totals_of(launch);
-  find_input_gradient<<<blocks_for(shape.values()), kThreads, 0, launch.stream>>>(shape, totals,
-                                                                                  pass);
-  find_parameter_gradients<<<blocks_for(shape.channels), kThreads, 0, launch.stream>>>(
-      shape, totals, pass.dweight, pass.dbias);
+void forward(const NormLaunch& on, const ForwardPass& pass) {
+  const NormShape& shape = on.shape;
+  find_totals<V>(on, Moments<T, V>{static_cast<const T*>(pass.x)});
+  launch(find_coefficients, blocks_for(shape.values()), kThreads, on.stream, shape, totals_of(on),
+         pass);
   const Pieces pieces(shape);
   const Layout layout(shape, V, pieces.count);
-  input_gradient<T, V><<<layout.grid, layout.block, 0, launch.stream>>>(shape, pieces.voxels, pass);
+  launch(activate<T, V>, layout.grid, layout.block, on.stream, shape, pieces.voxels, pass);
+}
+
+template <class T, int V>
+void backward(const NormLaunch& on, const BackwardPass& pass) {
+  const NormShape& shape = on.shape;
+  find_totals<V>(
+      on, GradientSums<T, V>{static_cast<const T*>(pass.x), static_cast<const T*>(pass.gradient),
+                             pass.coefficients, pass.slope});
+  const double* totals = totals_of(on);
+  launch(find_input_gradient, blocks_for(shape.values()), kThreads, on.stream, shape, totals, pass);
+  launch(find_parameter_gradients, blocks_for(shape.channels), kThreads, on.stream, shape, totals,
+         pass.dweight, pass.dbias);
+  const Pieces pieces(shape);
+  const Layout layout(shape, V, pieces.count);
+  launch(input_gradient<T, V>, layout.grid, layout.block, on.stream, shape, pieces.voxels, pass);
 }
 
 template <class T>
-void forward_of(const NormLaunch& launch, const ForwardPass& pass) {
-  pack_of<T>(launch.shape, {pass.x, pass.y}) == 4 ? forward<T, 4>(launch, pass)
-                                                  : forward<T, 1>(launch, pass);
+void forward_of(const NormLaunch& on, const ForwardPass& pass) {
+  pack_of<T>(on.shape, {pass.x, pass.y}) == 4 ? forward<T, 4>(on, pass) : forward<T, 1>(on, pass);
 }
 
 template <class T>
-void backward_of(const NormLaunch& launch, const BackwardPass& pass) {
-  pack_of<T>(launch.shape, {pass.x, pass.gradient, pass.dx}) == 4 ? backward<T, 4>(launch, pass)
-                                                                  : backward<T, 1>(launch, pass);
+void backward_of(const NormLaunch& on, const BackwardPass& pass) {
+  pack_of<T>(on.shape, {pass.x, pass.gradient, pass.dx}) == 4 ? backward<T, 4>(on, pass)
+                                                              : backward<T, 1>(on, pass);
 }
 
 }  // namespace
 
-std::int64_t scratch_values(const NormShape& shape) {
+std::int64_t norm_scratch_values(const NormShape& shape) {
   return 2 * (Pieces(shape).count + 1) * shape.values();
 }
 
-void norm_forward(const NormLaunch& launch, const ForwardPass& pass) {
-  switch (launch.element) {
-    case Element::kFloat:
-      return forward_of<float>(launch, pass);
-    case Element::kHalf:
-      return forward_of<__half>(launch, pass);
-    case Element::kBfloat16:
-      return forward_of<__nv_bfloat16>(launch, pass);
-  }
+void norm_forward(const NormLaunch& on, const ForwardPass& pass) {
+  for_element(on.element, [&](auto element) { forward_of<decltype(element)>(on, pass); });
 }
 
-void norm_backward(const NormLaunch& launch, const BackwardPass& pass) {
-  switch (launch.element) {
-    case Element::kFloat:
-      return backward_of<float>(launch, pass);
-    case Element::kHalf:
-      return backward_of<__half>(launch, pass);
-    case Element::kBfloat16:
-      return backward_of<__nv_bfloat16>(launch, pass);
-  }
+void norm_backward(const NormLaunch& on, const BackwardPass& pass) {
+  for_element(on.element, [&](auto element) { backward_of<decltype(element)>(on, pass); });
 }
 
 }  // namespace hepar::nn::cuda

@@ -1,14 +1,12 @@
 #pragma once
 #include <cstdint>
 
-struct CUstream_st;  // a cudaStream_t points to one: no header of CUDA's here
+#include "cuda_element.h"
 
 namespace hepar::nn::cuda {
 
 // The kernels of norm_on_cuda.cpp; pointers are to device memory, work is queued on a stream and no
 // error is asked for.
-
-enum class Element { kFloat, kHalf, kBfloat16 };
 
 /// x is [samples, voxels, channels], channels fastest; runs of `group_width` channels share a mean
 /// and a variance.
@@ -23,9 +21,9 @@ struct NormLaunch {
   NormShape shape;
   Element element;
   CUstream_st* stream;
-  double* sums;  ///< [scratch_values(shape)]
+  double* sums;  ///< [norm_scratch_values(shape)]
 };
-std::int64_t scratch_values(const NormShape& shape);
+std::int64_t norm_scratch_values(const NormShape& shape);
 
 /// As NormForward::coefficients has them: four runs of [samples · channels].
 struct Coefficients {

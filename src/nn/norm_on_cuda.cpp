@@ -1,3 +1,5 @@
+#include "kernels_on_cuda.h"
+#include "norm_kernels_cuda.h"
 #include "norm_passes.h"
 
 #ifdef HEPAR_HAVE_CUDA
@@ -8,21 +10,8 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
-#include "norm_kernels_cuda.h"
-
 namespace hepar::nn {
 namespace {
-
-cuda::Element element_of(const at::Tensor& x) {
-  switch (x.scalar_type()) {
-    case at::kHalf:
-      return cuda::Element::kHalf;
-    case at::kBFloat16:
-      return cuda::Element::kBfloat16;
-    default:
-      return cuda::Element::kFloat;
-  }
-}
 
 /// The shape, and scratch for its sums, on the current stream of x's device.
 struct Scratch {
@@ -32,7 +21,7 @@ struct Scratch {
   Scratch(const at::Tensor& x, const NormActivation& how) {
     const cuda::NormShape shape{x.size(0), x.size(1), x.numel() / (x.size(0) * x.size(1)),
                                 group_width(x, how)};
-    sums = at::empty({cuda::scratch_values(shape)}, x.options().dtype(at::kDouble));
+    sums = at::empty({cuda::norm_scratch_values(shape)}, x.options().dtype(at::kDouble));
     launch = {shape, element_of(x), c10::cuda::getCurrentCUDAStream(x.device().index()).stream(),
               sums.mutable_data_ptr<double>()};
   }
@@ -45,8 +34,6 @@ cuda::Coefficients coefficients_at(const at::Tensor& packed) {
 }
 
 }  // namespace
-
-bool has_cuda_norm() { return true; }
 
 NormForward norm_forward_cuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                               const NormActivation& how) {
@@ -83,21 +70,16 @@ NormGradients norm_backward_cuda(const at::Tensor& x, const at::Tensor& gradient
 
 #else
 
-#include "hepar/core/error.h"
-
 namespace hepar::nn {
 
-bool has_cuda_norm() { return false; }
-
-// can_fuse() keeps tensors of a GPU away from a build without CUDA.
 NormForward norm_forward_cuda(const at::Tensor& /*x*/, const at::Tensor& /*weight*/,
                               const at::Tensor& /*bias*/, const NormActivation& /*how*/) {
-  throw ConfigError("device: this program was built without CUDA; configure with HEPAR_CUDA=ON");
+  refuse_without_cuda();
 }
 NormGradients norm_backward_cuda(const at::Tensor& /*x*/, const at::Tensor& /*gradient*/,
                                  const at::Tensor& /*coefficients*/,
                                  const NormActivation& /*how*/) {
-  throw ConfigError("device: this program was built without CUDA; configure with HEPAR_CUDA=ON");
+  refuse_without_cuda();
 }
 
 }  // namespace hepar::nn

@@ -33,8 +33,6 @@ NormForward norm_forward_cpu(const at::Tensor& x, const at::Tensor& weight, cons
 NormGradients norm_backward_cpu(const at::Tensor& x, const at::Tensor& gradient,
                                 const at::Tensor& coefficients, const NormActivation& how);
 
-/// Whether this program was built with CUDA.
-bool has_cuda_norm();
 /// float, half or bfloat16; statistics and coefficients are float and wider whatever x is. Sums are
 /// added in an order that depends on the shape only: the bits are the same in every run.
 NormForward norm_forward_cuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,

@@ -12,8 +12,9 @@ struct SoftmaxTerms {
 };
 
 /// logits [n, classes, z, y, x], labels [n, z, y, x] int64; voxels whose label is no class count
-/// nothing. On a CPU and in float one pass over the logits forward and one backward, and only they
-/// are kept; the bits do not depend on the number of threads.
+/// nothing. In float on a CPU, and in float, half or bfloat16 and up to 32 classes on a GPU of a
+/// build with CUDA, one pass over the logits forward and one backward, and only they are kept; the
+/// bits do not depend on the number of threads and are the same in every run.
 SoftmaxTerms softmax_terms(const at::Tensor& logits, const at::Tensor& labels);
 
 /// The same by ATen's operators, on any device, in float at least.

@@ -23,9 +23,7 @@ TEST_P(FusedNormOnGpu, EqualsThePlainCompositionInDouble) {
   const NormResult found = run_norm(problem, options, fused_norm_activation);
   const NormResult plain = run_norm(problem, torch::kDouble, norm_activation_plain);
 
-  const double rounding = problem.values == at::kBFloat16 ? 4e-3
-                          : problem.values == at::kHalf   ? 5e-4
-                                                          : 3e-6;  // of y and dx themselves
+  const double rounding = test::rounding_of(problem.values);
   EXPECT_EQ(found.y.scalar_type(), problem.values);
   EXPECT_LE(distance(found.y.cpu(), plain.y), rounding);
   EXPECT_LE(distance(found.dx.cpu(), plain.dx), rounding);
@@ -33,16 +31,7 @@ TEST_P(FusedNormOnGpu, EqualsThePlainCompositionInDouble) {
   EXPECT_LE(distance(found.dbias.cpu(), plain.dbias), 1e-5);
 }
 
-// Channels that are moved four at a time and one by one, less and more than a warp of them.
-INSTANTIATE_TEST_SUITE_P(Shapes, FusedNormOnGpu,
-                         testing::Values(NormProblem{2, 1, 0.01, 0}, NormProblem{1, 3, 0.01, 0},
-                                         NormProblem{3, 16, 0.01, 0}, NormProblem{2, 37, 0.2, 0},
-                                         NormProblem{1, 320, 1.0, 0},
-                                         NormProblem{2, 24, 0.0, 0, 12},
-                                         NormProblem{3, 6, 1.0, 0, 2},
-                                         NormProblem{2, 32, 0.01, 0, 0, at::kBFloat16},
-                                         NormProblem{2, 33, 0.01, 0, 0, at::kHalf},
-                                         NormProblem{2, 64, 0.0, 0, 32, at::kBFloat16}));
+INSTANTIATE_TEST_SUITE_P(Shapes, FusedNormOnGpu, testing::ValuesIn(test::kernel_problems()));
 
 TEST(FusedNormOnGpu, GivesTheSameBitsTwice) {
   HEPAR_NEEDS_GPU();

@@ -50,4 +50,24 @@ inline double distance(const at::Tensor& a, const at::Tensor& b) {
          std::max(1.0, wide.abs().max().item<double>());
 }
 
+/// Of y and dx themselves.
+inline double rounding_of(at::ScalarType type) {
+  return type == at::kBFloat16 ? 4e-3 : type == at::kHalf ? 5e-4 : 3e-6;
+}
+
+/// For kernels of a GPU: channels that are moved four at a time and one by one, less and more than
+/// a warp of them.
+inline std::vector<NormProblem> kernel_problems() {
+  return {{2, 1, 0.01, 0},
+          {1, 3, 0.01, 0},
+          {3, 16, 0.01, 0},
+          {2, 37, 0.2, 0},
+          {1, 320, 1.0, 0},
+          {2, 24, 0.0, 0, 12},
+          {3, 6, 1.0, 0, 2},
+          {2, 32, 0.01, 0, 0, at::kBFloat16},
+          {2, 33, 0.01, 0, 0, at::kHalf},
+          {2, 64, 0.0, 0, 32, at::kBFloat16}};
+}
+
 }  // namespace hepar::nn::test
