@@ -61,15 +61,29 @@ at::Tensor subsample_nearest_exact(const at::Tensor& labels, at::IntArrayRef siz
   return result;
 }
 
-/// One copy to the host for all: on a GPU each waits for what was asked of it before.
-std::vector<double> to_host(const std::vector<at::Tensor>& sums) {
+/// One tensor of all: on a GPU each copy to the host would wait for what was asked of it before.
+at::Tensor joined(const std::vector<at::Tensor>& sums) {
   std::vector<at::Tensor> flat;
   for (const at::Tensor& values : sums) {
     flat.push_back(values.detach().flatten());
   }
-  const at::Tensor host = at::cat(flat).to(at::kCPU);
-  const double* data = host.const_data_ptr<double>();
-  return {data, data + host.numel()};
+  return at::cat(flat);
+}
+
+/// Voxels of each class [n, classes] double, of labels on the CPU.
+at::Tensor voxels_of_classes(const at::Tensor& labels, std::int64_t classes) {
+  at::Tensor counts = at::zeros({labels.size(0), classes}, at::kDouble);
+  auto count = counts.accessor<double, 2>();
+  const std::int64_t* label = labels.const_data_ptr<std::int64_t>();
+  for (std::int64_t sample = 0; sample < labels.size(0); ++sample) {
+    const std::int64_t* end = label + labels[sample].numel();
+    for (; label != end; ++label) {
+      if (*label >= 0 && *label < classes) {
+        count[sample][*label] += 1;
+      }
+    }
+  }
+  return counts;
 }
 
 void check_shapes(const std::vector<at::Tensor>& logits, const at::Tensor& labels,
@@ -143,13 +157,51 @@ SegmentationLoss::Terms SegmentationLoss::forward(const std::vector<at::Tensor>&
       add_level(terms, sums, logits[level], here);
     }
   }
-  terms.sums = to_host(sums);
+  terms.values = joined(sums);
   return terms;
+}
+
+std::vector<double> SegmentationLoss::Terms::sums() const {
+  const at::Tensor host = values.to(at::kCPU);
+  const double* data = host.const_data_ptr<double>();
+  return {data, data + host.numel()};
+}
+
+std::vector<double> SegmentationLoss::denominators(const std::vector<at::Tensor>& logits,
+                                                   const at::Tensor& labels) const {
+  require(!options_.batch_dice && labels.is_cpu(),
+          "segmentation loss: denominators alone are enough without batch Dice only, and are of "
+          "labels on the CPU");
+  require<ShapeError>(logits.size() == options_.level_weights.size() && labels.dim() == 4,
+                      "segmentation loss: wanted logits of every level and labels [n, z, y, x]");
+  std::vector<double> sums;
+  for (std::size_t level = 0; level < logits.size(); ++level) {
+    if (options_.level_weights[level] != 0) {
+      const at::Tensor here =
+          subsample_nearest_exact(labels, logits[level].sizes().slice(2)).contiguous();
+      const at::Tensor voxels =
+          options_.regions.empty()
+              ? voxels_of_classes(here, options_.classes)
+              : nn::voxel_sums(here.ne(options_.ignore_label).unsqueeze(1).to(at::kFloat));
+      const auto dice =
+          static_cast<double>(labels.size(0)) * static_cast<double>(layout_of(options_).foreground);
+      sums.insert(sums.end(), {0, weighed(voxels).item<double>(), 0, dice});
+    }
+  }
+  return sums;
 }
 
 std::int64_t SegmentationLoss::outputs() const {
   return options_.regions.empty() ? options_.classes
                                   : static_cast<std::int64_t>(options_.regions.size());
+}
+
+/// Σ of values [n, outputs, or 1] times the weights of the outputs.
+at::Tensor SegmentationLoss::weighed(const at::Tensor& values) const {
+  const at::Tensor weights = options_.config.class_weights.empty()
+                                 ? at::ones({outputs()}, values.options())
+                                 : at::tensor(options_.config.class_weights, values.options());
+  return (values * weights).sum();
 }
 
 /// What one level gives: the cross-entropy's numerator and denominator, and what Dice is made of,
@@ -162,13 +214,9 @@ struct SegmentationLoss::LevelSums {
 SegmentationLoss::LevelSums SegmentationLoss::class_sums(const at::Tensor& logits,
                                                          const at::Tensor& labels) const {
   const nn::SoftmaxTerms terms = nn::softmax_terms(logits, labels);
-  at::Tensor weights = at::ones({options_.classes}, terms.voxels.options());
-  if (!options_.config.class_weights.empty()) {
-    weights = at::tensor(options_.config.class_weights, terms.voxels.options());
-  }
   const std::int64_t foreground = options_.classes - 1;
-  return {.nll = (terms.nll * weights).sum(),
-          .weight = (terms.voxels * weights).sum(),
+  return {.nll = weighed(terms.nll),
+          .weight = weighed(terms.voxels),
           .overlap = terms.overlap.narrow(1, 1, foreground),
           .prediction = terms.prediction.narrow(1, 1, foreground),
           .size = terms.voxels.narrow(1, 1, foreground)};
@@ -180,15 +228,11 @@ SegmentationLoss::LevelSums SegmentationLoss::region_sums(const at::Tensor& logi
   const at::Tensor g = region_targets(labels, options_.regions, x);
   const at::Tensor counted = labels.ne(options_.ignore_label).unsqueeze(1).to(x.scalar_type());
   const at::Tensor voxels = nn::voxel_sums(counted);  // [n, 1]
-  at::Tensor weights = at::ones({outputs()}, voxels.options());
-  if (!options_.config.class_weights.empty()) {
-    weights = at::tensor(options_.config.class_weights, voxels.options());
-  }
   // −g·log p − (1 − g)·log(1 − p) without overflow, and smooth at 0
   const at::Tensor bce = x * (1 - g) - at::log_sigmoid(x);
   const at::Tensor p = at::sigmoid(x);
-  return {.nll = (nn::voxel_sums(bce * counted) * weights).sum(),
-          .weight = (voxels * weights).sum(),
+  return {.nll = weighed(nn::voxel_sums(bce * counted)),
+          .weight = weighed(voxels),
           .overlap = nn::voxel_sums(p * g),
           .prediction = nn::voxel_sums(p * counted),
           .size = nn::voxel_sums(g)};

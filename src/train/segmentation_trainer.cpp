@@ -89,15 +89,12 @@ class SegmentationTask : public TrainingTask {
 
   Step backward(GradientReducer& reducer, double loss_scale) override {
     const auto start = std::chrono::steady_clock::now();
-    std::vector<SegmentationBatch> batches = loader_->next();
+    const std::vector<SegmentationBatch> batches = loader_->next();
     const std::chrono::duration<double> wait = std::chrono::steady_clock::now() - start;
-    for (SegmentationBatch& batch : batches) {
-      batch.image = batch.image.to(context_->compute.device, /*non_blocking=*/true);
-      batch.labels = batch.labels.to(context_->compute.device, /*non_blocking=*/true);
-    }
-    const SegmentationLoss::Value value = backward_global_batch(
-        {*network_, *loss_, reducer, context_->communicator, context_->reduction, loss_scale},
-        batches);
+    const SegmentationLoss::Value value =
+        backward_global_batch({*network_, *loss_, reducer, context_->communicator,
+                               context_->reduction, loss_scale, context_->compute.device},
+                              batches);
     return {.loss = value.loss,
             .metrics = {{"loss", value.loss},
                         {"dice_loss", value.dice_loss},

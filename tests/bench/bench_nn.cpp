@@ -167,7 +167,7 @@ void add_loss(const Plan& plan) {
                                 .level_weights = in->weights});
   const auto ours = [=] {
     const SegmentationLoss::Terms terms = loss->forward(in->logits, in->labels);
-    return loss->surrogate(terms, terms.sums);
+    return loss->surrogate(terms, terms.sums());
   };
   const auto plain = [=] { return plain_loss(*in); };
   require_equal("loss", distance(loss_gradient(*in, ours), loss_gradient(*in, plain)), 1e-3);

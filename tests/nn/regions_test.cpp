@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "hepar/core/error.h"
 #include "hepar/nn/segmentation_loss.h"
@@ -50,18 +52,24 @@ Found run(const SegmentationLoss& loss, const at::Tensor& logits, const at::Tens
           const std::vector<std::int64_t>& parts) {
   const at::Tensor x = logits.clone().requires_grad_();
   std::vector<SegmentationLoss::Terms> terms;
-  std::vector<double> totals;
+  std::vector<double> totals, denominators;
   std::int64_t first = 0;
   for (const std::int64_t n : parts) {
     terms.push_back(loss.forward({x.narrow(0, first, n)}, labels.narrow(0, first, n)));
-    totals.resize(terms.back().sums.size(), 0);
+    totals.resize(terms.back().sums().size(), 0);
     for (std::size_t i = 0; i < totals.size(); ++i) {
-      totals[i] += terms.back().sums[i];
+      totals[i] += terms.back().sums()[i];
+    }
+    if (!loss.has_batch_dice()) {
+      const auto more = loss.denominators({x.narrow(0, first, n)}, labels.narrow(0, first, n));
+      denominators.resize(more.size());
+      std::transform(more.begin(), more.end(), denominators.begin(), denominators.begin(),
+                     std::plus<>());
     }
     first += n;
   }
   for (const auto& term : terms) {
-    loss.surrogate(term, totals).backward();
+    loss.surrogate(term, loss.has_batch_dice() ? totals : denominators).backward();
   }
   return {loss.value(totals), x.grad()};
 }

@@ -4,6 +4,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <algorithm>
+#include <functional>
 #include <string>
 
 #include "hepar/core/error.h"
@@ -56,7 +58,7 @@ TEST(SegmentationLoss, EqualsTheDefinition) {
 
     const auto terms =
         loss.forward(logits, labels_of(shape, expected.at("classes"), expected.at("ignore_every")));
-    const auto value = loss.value(terms.sums);
+    const auto value = loss.value(terms.sums());
 
     EXPECT_NEAR(value.cross_entropy, expected.at("cross_entropy").get<double>(), 1e-6);
     EXPECT_NEAR(value.dice_loss, -expected.at("dice").get<double>(), 1e-6);
@@ -123,7 +125,7 @@ TEST_P(UnevenSplit, GivesTheWholeBatchsGradient) {
   const SegmentationLoss loss(options);
   std::vector<SegmentationLoss::Terms> terms;
   std::vector<std::vector<at::Tensor>> parts;
-  std::vector<double> totals;
+  std::vector<double> totals, denominators;
   for (const auto& [start, end] : {std::pair{0, 3}, std::pair{3, 4}, std::pair{4, 5}}) {
     parts.emplace_back();
     for (const auto& level : whole) {
@@ -131,13 +133,19 @@ TEST_P(UnevenSplit, GivesTheWholeBatchsGradient) {
           level.detach().slice(0, start, end).to(torch::kFloat, false, true).requires_grad_());
     }
     terms.push_back(loss.forward(parts.back(), labels.slice(0, start, end)));
-    totals.resize(terms.back().sums.size());
+    totals.resize(terms.back().sums().size());
     for (std::size_t i = 0; i < totals.size(); ++i) {
-      totals[i] += terms.back().sums[i];
+      totals[i] += terms.back().sums()[i];
+    }
+    if (!options.batch_dice) {
+      const auto more = loss.denominators(parts.back(), labels.slice(0, start, end));
+      denominators.resize(more.size());
+      std::transform(more.begin(), more.end(), denominators.begin(), denominators.begin(),
+                     std::plus<>());
     }
   }
   for (const auto& term : terms) {
-    loss.surrogate(term, totals).backward();
+    loss.surrogate(term, options.batch_dice ? totals : denominators).backward();
   }
 
   EXPECT_NEAR(loss.value(totals).loss, expected.item<double>(), 1e-6);
@@ -167,7 +175,7 @@ TEST(SegmentationLoss, HasZeroGradientWhereIgnored) {
   const auto labels = labels_of({1, 2, 3, 4}, 2, 3);
 
   const auto terms = loss.forward({logits}, labels);
-  loss.surrogate(terms, terms.sums).backward();
+  loss.surrogate(terms, terms.sums()).backward();
 
   const auto ignored = labels.eq(-1).unsqueeze(1).expand_as(logits);
   EXPECT_EQ(logits.grad().masked_select(ignored).abs().max().item<double>(), 0);
@@ -183,9 +191,9 @@ TEST(SegmentationLoss, StaysFiniteWhenEverythingIsIgnored) {
     auto logits = logits_of({2, 2, 2, 3, 4}, 0).requires_grad_();
 
     const auto terms = loss.forward({logits}, torch::full({2, 2, 3, 4}, -1, torch::kLong));
-    loss.surrogate(terms, terms.sums).backward();
+    loss.surrogate(terms, terms.sums()).backward();
 
-    EXPECT_TRUE(std::isfinite(loss.value(terms.sums).loss));
+    EXPECT_TRUE(std::isfinite(loss.value(terms.sums()).loss));
     EXPECT_EQ(logits.grad().abs().max().item<double>(), 0);
   }
 }

@@ -22,8 +22,10 @@ struct SegmentationLossConfig {
 ///
 /// One training step:
 ///   1. for each micro-batch: Terms t = loss.forward(logits, labels)  (keeps the graph)
-///   2. all micro-batches' t.sums are added over ranks and shards (reduce_in_order)
+///   2. all micro-batches' t.sums() are added over ranks and shards (reduce_in_order)
 ///   3. for each micro-batch: loss.surrogate(t, totals).backward()
+/// Without batch Dice the totals of denominators() do in step 3, so that a micro-batch's graph need
+/// not be kept until all others have theirs.
 /// The gradients of the surrogates add up to that of the loss of the whole global batch, also with
 /// uneven micro-batches, ignored voxels, class weights and batch Dice.
 class SegmentationLoss {
@@ -44,12 +46,20 @@ class SegmentationLoss {
   /// Sums of one micro-batch, differentiable tensors kept beside their values.
   struct Terms {
     std::vector<at::Tensor> graph;  ///< what surrogate() needs
-    std::vector<double> sums;       ///< fixed length for a given loss: numerators and denominators
+    at::Tensor values;              ///< [S] double, without a graph
+    /// Numerators and denominators, of fixed number for a given loss. On a GPU it waits for them.
+    [[nodiscard]] std::vector<double> sums() const;
   };
   /// logits: full resolution first; labels [n, z, y, x] int64 at full resolution, brought to each
   /// level by nearest-exact subsampling.
   [[nodiscard]] Terms forward(const std::vector<at::Tensor>& logits,
                               const at::Tensor& labels) const;
+
+  [[nodiscard]] bool has_batch_dice() const { return options_.batch_dice; }
+  /// What Terms::sums() will be, with 0 for the numerators: of labels on the CPU, and logits of the
+  /// sizes that theirs will have. The denominators depend on the labels only.
+  [[nodiscard]] std::vector<double> denominators(const std::vector<at::Tensor>& logits,
+                                                 const at::Tensor& labels) const;
 
   /// A scalar whose gradient is this micro-batch's share of the global loss's gradient.
   [[nodiscard]] at::Tensor surrogate(const Terms& terms, const std::vector<double>& totals) const;
@@ -62,6 +72,7 @@ class SegmentationLoss {
 
  private:
   [[nodiscard]] std::int64_t outputs() const;
+  [[nodiscard]] at::Tensor weighed(const at::Tensor& values) const;
   struct LevelSums;
   [[nodiscard]] LevelSums class_sums(const at::Tensor& logits, const at::Tensor& labels) const;
   [[nodiscard]] LevelSums region_sums(const at::Tensor& logits, const at::Tensor& labels) const;
