@@ -214,6 +214,7 @@ class ResNet final : public Backbone {
   }
 
   [[nodiscard]] bool has_batch_norm() const override { return !norms_.empty(); }
+  [[nodiscard]] bool has_max_pooling() const override { return geometry_.pool; }
 
   void whiten_features(std::size_t count, const VoiAt& voi_at) override {
     if (!feature_map_.defined()) {

@@ -194,27 +194,34 @@ class Summing {
     }
   }
 
-  /// [out, in, kz, ky, kx] from the tiles. The taps of a tile's place are taken together: those of
-  /// all its places fit into a first-level cache, and where they go they lie in a row.
+  /// [out, in, kz, ky, kx] from the tiles.
   at::Tensor unpacked() {
     at::Tensor result = at::empty({out_.channels, in_.channels, kernel_[0], kernel_[1], kernel_[2]},
                                   at::TensorOptions(at::kFloat));
     float* to = result.mutable_data_ptr<float>();
-    const std::int64_t tiles = vector_tiles() * scalar_tiles();
-    for (std::int64_t first = 0; first < tiles; ++first) {
-      const Place place = place_of(first);
-      const std::int64_t vector = place.vector * kVector, scalar = place.scalar * kRows;
-      for (std::int64_t s = scalar; s < std::min(scalar + kRows, scalar_channels()); ++s) {
-        for (std::int64_t v = vector; v < std::min(vector + kVector, vector_channels()); ++v) {
-          const std::int64_t o = in_is_vector_ ? s : v, i = in_is_vector_ ? v : s;
-          const float* from = tile(first) + (s - scalar) * kVector + v - vector;
-          for (std::int64_t tap = 0; tap < taps(); ++tap) {
-            to[(o * in_.channels + i) * taps() + tap] = from[tap * tiles * kRows * kVector];
-          }
+    const std::int64_t places = vector_tiles() * scalar_tiles();
+    at::parallel_for(0, places, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t first = begin; first < end; ++first) {
+        unpack(first, places, to);
+      }
+    });
+    return result;
+  }
+
+  /// All taps of a tile's place, the first of which is `first`: together they fit into a
+  /// first-level cache, and where they go they lie in a row.
+  void unpack(std::int64_t first, std::int64_t places, float* to) {
+    const Place place = place_of(first);
+    const std::int64_t vector = place.vector * kVector, scalar = place.scalar * kRows;
+    for (std::int64_t s = scalar; s < std::min(scalar + kRows, scalar_channels()); ++s) {
+      for (std::int64_t v = vector; v < std::min(vector + kVector, vector_channels()); ++v) {
+        const std::int64_t o = in_is_vector_ ? s : v, i = in_is_vector_ ? v : s;
+        const float* from = tile(first) + (s - scalar) * kVector + v - vector;
+        for (std::int64_t tap = 0; tap < taps(); ++tap) {
+          to[(o * in_.channels + i) * taps() + tap] = from[tap * places * kRows * kVector];
         }
       }
     }
-    return result;
   }
 
   std::int64_t samples_;

@@ -60,6 +60,14 @@ void set_determinism(bool deterministic, at::Device device) {
   }
 }
 
+void check_pooling(bool deterministic, at::Device device, const std::string& pooling) {
+  require<ConfigError>(!deterministic || !device.is_cuda() || pooling.empty(),
+                       "run.deterministic: this network has " + pooling +
+                           " pooling, whose gradient LibTorch adds up in any order on a GPU; set "
+                           "run.deterministic to false, or take a network without (architecture "
+                           "plain, backbone.name imr_r34gn)");
+}
+
 void ComputeConfig::declare(ConfigSchema& schema) {
   schema.add_choice("device", device, {"auto", "cpu", "cuda"}, "Where networks run", Effect::kNone);
   schema.add_choice("precision", precision, {"auto", "float32", "bf16", "fp16"},

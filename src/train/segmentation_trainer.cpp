@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "hepar/core/error.h"
@@ -61,6 +62,9 @@ class SegmentationTask : public TrainingTask {
     loss_ = std::make_unique<SegmentationLoss>(loss_options());
   }
 
+  [[nodiscard]] std::string pooling() const override {
+    return plan_.architecture == "resenc" ? "average" : "";
+  }
   [[nodiscard]] NamedTensors parameters() const override { return parameters_of(*network_); }
 
   Origin start(const InitConfig& init) override {

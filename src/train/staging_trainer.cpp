@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "hepar/core/error.h"
@@ -101,6 +102,9 @@ class StagingTask : public TrainingTask {
     log_masks();
   }
 
+  [[nodiscard]] std::string pooling() const override {
+    return network_->backbone().has_max_pooling() ? "max" : "";
+  }
   [[nodiscard]] NamedTensors parameters() const override { return parameters_of(*network_); }
   [[nodiscard]] NamedTensors buffers() const override { return buffers_of(*network_); }
 

@@ -90,6 +90,7 @@ TrainingRun::TrainingRun(const TrainConfig& config, std::unique_ptr<TrainingTask
   at::set_num_threads(static_cast<int>(config_.run.threads));
   set_determinism(config_.run.deterministic, context_.compute.device);
   task_->build(context_);
+  check_pooling(config_.run.deterministic, context_.compute.device, task_->pooling());
   parameters_ = task_->parameters();
   optimizer_ = std::make_unique<Optimizer>(parameters_, config_.optimizer);
 }

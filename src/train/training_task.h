@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "origin.h"
@@ -43,6 +44,8 @@ class TrainingTask {
   /// Draws the network's weights from config.seed, on context.compute.device. Called once, before
   /// what follows.
   virtual void build(const TrainingContext& context) = 0;
+  /// What the network pools with: max, average or nothing.
+  [[nodiscard]] virtual std::string pooling() const = 0;
   /// What the optimizer moves.
   [[nodiscard]] virtual NamedTensors parameters() const = 0;
   /// What else a checkpoint keeps (running statistics).

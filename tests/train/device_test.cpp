@@ -54,6 +54,13 @@ TEST_F(Determinism, RefusesAnEnvironmentThatSaysOtherwise) {
   }
 }
 
+TEST_F(Determinism, OfAGpuIsRefusedForNetworksThatPool) {
+  check_pooling(true, at::kCUDA, "");
+  check_pooling(false, at::kCUDA, "max");
+  check_pooling(true, at::kCPU, "max");
+  EXPECT_THROW(check_pooling(true, at::kCUDA, "average"), ConfigError);
+}
+
 TEST_F(Determinism, OfACpuNeedsNothing) {
   set_determinism(true, at::kCPU);
 

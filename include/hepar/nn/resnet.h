@@ -47,6 +47,7 @@ class Backbone : public torch::nn::Module {
   [[nodiscard]] virtual std::int64_t channels() const = 0;  ///< K
   [[nodiscard]] virtual std::int64_t stride() const = 0;    ///< of the map against the VOI, an axis
   [[nodiscard]] virtual bool has_batch_norm() const = 0;
+  [[nodiscard]] virtual bool has_max_pooling() const = 0;
 
   using VoiAt = std::function<at::Tensor(std::size_t)>;
   /// start texture: from now on forward() maps the features linearly, so that over `count` volumes

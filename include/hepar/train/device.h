@@ -22,6 +22,10 @@ std::string precision_name(at::ScalarType type);
 /// the same bits.
 void set_determinism(bool deterministic, at::Device device);
 
+/// Throws ConfigError where that asks for what LibTorch has not: the same gradient every time of
+/// pooling on a GPU. `pooling`: what the network pools with; empty: nothing.
+void check_pooling(bool deterministic, at::Device device, const std::string& pooling);
+
 /// Threads of a rank: those asked for, or with 0 its share of the processors it may use: all where
 /// the launcher gave each rank its own.
 int choose_threads(std::int64_t asked, const Communicator& communicator);
