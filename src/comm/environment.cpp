@@ -1,5 +1,6 @@
 #include "hepar/comm/environment.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -60,16 +61,18 @@ class LoneSettings {
 
 }  // namespace
 
+bool has_launcher(const std::function<const char*(const char*)>& variable) {
+  constexpr std::array<const char*, 5> kSaid{"OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_FD",
+                                             "PMIX_RANK", "PMIX_NAMESPACE"};
+  return std::any_of(kSaid.begin(), kSaid.end(),
+                     [&](const char* name) { return variable(name) != nullptr; });
+}
+
 int announced_ranks(const std::function<const char*(const char*)>& variable) {
   if (const int ranks = positive_number(variable("OMPI_COMM_WORLD_SIZE")); ranks > 0) {
     return ranks;
   }
-  for (const char* name : {"PMI_RANK", "PMI_FD", "PMIX_RANK", "PMIX_NAMESPACE"}) {
-    if (variable(name) != nullptr) {
-      return positive_number(variable("SLURM_STEP_NUM_TASKS"));
-    }
-  }
-  return 0;
+  return has_launcher(variable) ? positive_number(variable("SLURM_STEP_NUM_TASKS")) : 0;
 }
 
 std::string mpi_library() {
@@ -83,8 +86,9 @@ std::string mpi_library() {
 MpiEnvironment::MpiEnvironment(int& argc, char**& argv)
     : exceptions_at_start_(std::uncaught_exceptions()) {
   // Before MPI starts: OpenMPI's own start of a lone process sets PMIX_* variables.
-  const int announced = announced_ranks([](const char* name) { return std::getenv(name); });
-  const LoneSettings settings(announced == 0);
+  const auto variable = [](const char* name) { return std::getenv(name); };
+  const int announced = announced_ranks(variable);
+  const LoneSettings settings(!has_launcher(variable));
   int provided = MPI_THREAD_SINGLE;
   mpi_check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   mpi_check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");

@@ -22,6 +22,17 @@ int announced(const std::map<std::string, std::string>& variables) {
 
 TEST(AnnouncedRanks, AreUnknownOutsideALauncher) { EXPECT_EQ(announced({}), 0); }
 
+/// Without a launcher OpenMPI is told that there is no network.
+TEST(Launcher, IsOneOfOpenMpiOrOneThatSpeaksPmi) {
+  const auto found = [](const std::string& set) {
+    return has_launcher([&](const char* name) { return name == set ? "1" : nullptr; });
+  };
+  EXPECT_TRUE(found("OMPI_COMM_WORLD_SIZE"));
+  EXPECT_TRUE(found("PMIX_RANK"));
+  EXPECT_FALSE(found("SLURM_STEP_NUM_TASKS"));
+  EXPECT_FALSE(found(""));
+}
+
 TEST(AnnouncedRanks, ComeFromOpenMpiFirst) {
   EXPECT_EQ(
       announced({{"OMPI_COMM_WORLD_SIZE", "2"}, {"PMIX_RANK", "0"}, {"SLURM_STEP_NUM_TASKS", "8"}}),

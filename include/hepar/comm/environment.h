@@ -4,9 +4,12 @@
 
 namespace hepar {
 
+/// Whether something started this process as a rank, or says that it speaks PMI or PMIx.
+/// `variable` looks up an environment variable.
+bool has_launcher(const std::function<const char*(const char*)>& variable);
+
 /// How many ranks the launcher says it started: OMPI_COMM_WORLD_SIZE, else SLURM_STEP_NUM_TASKS
-/// when the step speaks PMI or PMIx; 0 when nothing is said. `variable` looks up an environment
-/// variable.
+/// when the step speaks PMI or PMIx; 0 when nothing is said.
 int announced_ranks(const std::function<const char*(const char*)>& variable);
 
 /// Name and version of the MPI that this program runs with: "Open MPI v4.1.4".
