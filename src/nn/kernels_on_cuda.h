@@ -5,9 +5,9 @@
 
 namespace hepar::nn {
 
-/// Whether this program was built with CUDA and has kernels for x, a tensor of float, half or
-/// bfloat16 on a GPU.
+/// Whether this program was built with CUDA.
 bool has_cuda_kernels();
+/// Whether it has kernels for x: a tensor of float, half or bfloat16 on a GPU.
 bool is_for_cuda_kernels(const at::Tensor& x);
 
 /// What a build without CUDA does where nobody should come to.

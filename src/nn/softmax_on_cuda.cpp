@@ -1,5 +1,5 @@
 #include "kernels_on_cuda.h"
-#include "softmax_kernels_cuda.h"
+#include "softmax_input.h"
 #include "softmax_passes.h"
 
 #ifdef HEPAR_HAVE_CUDA
@@ -11,27 +11,9 @@
 #include <c10/cuda/CUDAStream.h>
 
 namespace hepar::nn {
-namespace {
-
-cuda::SoftmaxInput input_of(const at::Tensor& logits, const at::Tensor& labels) {
-  const std::int64_t classes = logits.size(1);
-  const std::int64_t voxels = labels.numel() / labels.size(0);
-  const bool planes = logits.is_contiguous();
-  return {logits.const_data_ptr(),
-          element_of(logits),
-          labels.const_data_ptr<std::int64_t>(),
-          logits.size(0),
-          voxels,
-          classes,
-          planes ? 1 : classes,
-          planes ? voxels : 1};
-}
-
-}  // namespace
-
 at::Tensor softmax_sums_cuda(const at::Tensor& logits, const at::Tensor& labels) {
   const c10::cuda::CUDAGuard guard(logits.device());
-  const cuda::SoftmaxInput in = input_of(logits, labels);
+  const cuda::SoftmaxInput in = softmax_input(logits, labels);
   const auto doubles =
       logits.options().dtype(at::kDouble).memory_format(at::MemoryFormat::Contiguous);
   const at::Tensor scratch = at::empty({cuda::softmax_scratch_values(in)}, doubles);
@@ -47,7 +29,7 @@ at::Tensor softmax_gradient_cuda(const at::Tensor& logits, const at::Tensor& lab
   const c10::cuda::CUDAGuard guard(logits.device());
   const at::Tensor narrow = by.to(at::kFloat).contiguous();
   at::Tensor result = at::empty_like(logits);
-  cuda::softmax_terms_gradient(input_of(logits, labels), narrow.const_data_ptr<float>(),
+  cuda::softmax_terms_gradient(softmax_input(logits, labels), narrow.const_data_ptr<float>(),
                                result.mutable_data_ptr(),
                                c10::cuda::getCurrentCUDAStream(logits.device().index()).stream());
   C10_CUDA_KERNEL_LAUNCH_CHECK();

@@ -100,7 +100,7 @@ void add_norm(const Plan& plan) {
     add("norm and activation with backward/" + side.name,
         [=] { problem->forward_backward(side.function); });
   }
-  require_equal("norm and activation", mean_distance(gradients[0], gradients[1]), 1e-5);
+  require_equal("norm and activation", mean_distance(gradients[0], gradients[1]), 1e-6);
 }
 
 // --- Loss ----------------------------------------------------------------------------------------

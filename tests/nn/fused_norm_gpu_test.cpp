@@ -31,7 +31,7 @@ TEST_P(FusedNormOnGpu, EqualsThePlainCompositionInDouble) {
   EXPECT_LE(distance(found.dbias.cpu(), plain.dbias), 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, FusedNormOnGpu, testing::ValuesIn(test::kernel_problems()));
+INSTANTIATE_TEST_SUITE_P(Shapes, FusedNormOnGpu, testing::ValuesIn(test::norm_problems()));
 
 TEST(FusedNormOnGpu, GivesTheSameBitsTwice) {
   HEPAR_NEEDS_GPU();

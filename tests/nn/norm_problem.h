@@ -2,10 +2,10 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "../../src/nn/fused_norm.h"
+#include "nn/distance.h"
 
 namespace hepar::nn::test {
 
@@ -43,21 +43,9 @@ NormResult run_norm(const NormProblem& problem, const at::TensorOptions& options
   return {y.detach(), x.grad(), weight.grad(), bias.grad()};
 }
 
-/// Largest difference, against 1 or the largest value.
-inline double distance(const at::Tensor& a, const at::Tensor& b) {
-  const auto wide = b.to(torch::kDouble);
-  return (a.to(torch::kDouble) - wide).abs().max().item<double>() /
-         std::max(1.0, wide.abs().max().item<double>());
-}
-
-/// Of y and dx themselves.
-inline double rounding_of(at::ScalarType type) {
-  return type == at::kBFloat16 ? 4e-3 : type == at::kHalf ? 5e-4 : 3e-6;
-}
-
 /// For kernels of a GPU: channels that are moved four at a time and one by one, less and more than
 /// a warp of them.
-inline std::vector<NormProblem> kernel_problems() {
+inline std::vector<NormProblem> norm_problems() {
   return {{2, 1, 0.01, 0},
           {1, 3, 0.01, 0},
           {3, 16, 0.01, 0},

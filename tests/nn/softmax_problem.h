@@ -3,10 +3,10 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "../../src/nn/softmax_terms.h"
+#include "nn/distance.h"
 
 namespace hepar::nn::test {
 
@@ -55,17 +55,11 @@ SoftmaxResult run_softmax(const SoftmaxProblem& problem, const at::TensorOptions
   return {terms, x.grad()};
 }
 
-inline double distance(const at::Tensor& a, const at::Tensor& b) {
-  const auto wide = b.detach().to(torch::kDouble).cpu();
-  return (a.detach().to(torch::kDouble).cpu() - wide).abs().max().item<double>() /
-         std::max(1.0, wide.abs().max().item<double>());
-}
-
 inline void expect_equal(const SoftmaxResult& found, const SoftmaxResult& plain,
                          const SoftmaxProblem& problem) {
-  const double rounding = problem.values == at::kBFloat16 ? 4e-3
-                          : problem.values == at::kHalf   ? 5e-4
-                                                          : 2e-6;  // of the gradient itself
+  constexpr double kFloatRounding = 2e-6;  // of the gradient itself
+  const double rounding =
+      problem.values == at::kFloat ? kFloatRounding : rounding_of(problem.values);
   EXPECT_LE(distance(found.terms.nll, plain.terms.nll), 1e-6);
   EXPECT_TRUE(torch::equal(found.terms.voxels.cpu(), plain.terms.voxels.cpu()));
   EXPECT_LE(distance(found.terms.overlap, plain.terms.overlap), 1e-6);
@@ -74,7 +68,7 @@ inline void expect_equal(const SoftmaxResult& found, const SoftmaxResult& plain,
 }
 
 /// Every compiled number of classes, both orders, and what a GPU computes in.
-inline std::vector<SoftmaxProblem> kernel_problems() {
+inline std::vector<SoftmaxProblem> softmax_problems() {
   return {{2, true, false},
           {2, false, true},
           {3, true, true},

@@ -21,7 +21,7 @@ TEST_P(SoftmaxTermsOnGpu, EqualThePlainCompositionInDouble) {
   test::expect_equal(found, plain, problem);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, SoftmaxTermsOnGpu, testing::ValuesIn(test::kernel_problems()));
+INSTANTIATE_TEST_SUITE_P(Shapes, SoftmaxTermsOnGpu, testing::ValuesIn(test::softmax_problems()));
 
 TEST(SoftmaxTermsOnGpu, GiveTheSameBitsTwice) {
   HEPAR_NEEDS_GPU();

@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../../../src/nn/kernels_on_cuda.h"
+#include "../../../src/nn/norm_passes.h"
 #include "nn/norm_problem.h"
 
 namespace hepar::nn {
@@ -23,8 +24,7 @@ struct Launch {
   cuda::NormLaunch on;
 
   Launch(const at::Tensor& x, const NormActivation& how)
-      : on{{x.size(0), x.size(1), x.numel() / (x.size(0) * x.size(1)),
-            how.groups > 0 ? x.size(1) / how.groups : 1},
+      : on{{x.size(0), x.size(1), x.numel() / (x.size(0) * x.size(1)), group_width(x, how)},
            element_of(x),
            nullptr,
            nullptr} {
@@ -96,7 +96,7 @@ TEST_P(NormKernels, EqualThePlainCompositionInDouble) {
   EXPECT_LE(distance(found.dbias, plain.dbias), 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, NormKernels, testing::ValuesIn(test::kernel_problems()));
+INSTANTIATE_TEST_SUITE_P(Shapes, NormKernels, testing::ValuesIn(test::norm_problems()));
 
 }  // namespace
 }  // namespace hepar::nn

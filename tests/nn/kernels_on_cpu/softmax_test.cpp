@@ -7,28 +7,14 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "../../../src/nn/kernels_on_cuda.h"
+#include "../../../src/nn/softmax_input.h"
 #include "nn/softmax_problem.h"
 
 namespace hepar::nn {
 namespace {
 
-using test::distance;
 using test::SoftmaxProblem;
 using test::SoftmaxResult;
-
-cuda::SoftmaxInput input_of(const at::Tensor& logits, const at::Tensor& labels) {
-  const std::int64_t voxels = labels[0].numel(), classes = logits.size(1);
-  const bool planes = logits.is_contiguous();
-  return {logits.const_data_ptr(),
-          element_of(logits),
-          labels.const_data_ptr<std::int64_t>(),
-          logits.size(0),
-          voxels,
-          classes,
-          planes ? 1 : classes,
-          planes ? voxels : 1};
-}
 
 /// The kernels as an operator of tensors on the CPU.
 class Kernels : public torch::autograd::Function<Kernels> {
@@ -36,7 +22,7 @@ class Kernels : public torch::autograd::Function<Kernels> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& logits,
                             const at::Tensor& labels) {
     context->save_for_backward({logits, labels});
-    const cuda::SoftmaxInput in = input_of(logits, labels);
+    const cuda::SoftmaxInput in = softmax_input(logits, labels);
     const at::Tensor scratch = at::empty({cuda::softmax_scratch_values(in)}, at::kDouble);
     at::Tensor totals = at::empty({in.samples, 4, in.classes}, at::kDouble);
     cuda::softmax_terms(in, scratch.mutable_data_ptr<double>(), totals.mutable_data_ptr<double>(),
@@ -49,7 +35,7 @@ class Kernels : public torch::autograd::Function<Kernels> {
     const auto saved = context->get_saved_variables();
     const at::Tensor by = gradients[0].to(at::kFloat).contiguous();
     at::Tensor result = at::empty_like(saved[0]);
-    cuda::softmax_terms_gradient(input_of(saved[0], saved[1]), by.const_data_ptr<float>(),
+    cuda::softmax_terms_gradient(softmax_input(saved[0], saved[1]), by.const_data_ptr<float>(),
                                  result.mutable_data_ptr(), nullptr);
     return {result, at::Tensor()};
   }
@@ -70,7 +56,7 @@ TEST_P(SoftmaxKernels, EqualThePlainCompositionInDouble) {
   test::expect_equal(found, plain, problem);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, SoftmaxKernels, testing::ValuesIn(test::kernel_problems()));
+INSTANTIATE_TEST_SUITE_P(Shapes, SoftmaxKernels, testing::ValuesIn(test::softmax_problems()));
 
 }  // namespace
 }  // namespace hepar::nn
